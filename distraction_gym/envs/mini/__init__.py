@@ -1,0 +1,11 @@
+"""The mini suite: tasks drawn with NumPy and OpenCV, for minutes on a CPU (the table; `env.py` draws)."""
+
+from distraction_gym.registration import Suite
+
+SUITE = Suite(
+    name="mini",
+    entry_point="distraction_gym.envs.mini.env:make",
+    tasks=("reach", "track", "catch"),
+    modes=("clean", "color_easy", "color_hard", "video_easy", "video_hard"),
+    kwargs={"image_size": 36, "frame_stack": 1},
+)

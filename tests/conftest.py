@@ -1,0 +1,38 @@
+"""Options and fixtures that every test may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--dmcgb-data",
+        default=os.environ.get("DISTRACTION_GYM_TEST_DATA"),
+        help="folder with DMC-GB's data (video_easy/, video_hard/, color_*.json)",
+    )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _private_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the tests out of the user's own cache, and one thread per process."""
+    os.environ["DISTRACTION_GYM_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    os.environ.pop("DISTRACTION_GYM_ASSETS", None)
+
+
+@pytest.fixture(scope="session")
+def dmcgb_data(request: pytest.FixtureRequest) -> Path:
+    """The folder with the real clips; tests that need it skip, saying so, when it is absent."""
+    folder = request.config.getoption("--dmcgb-data")
+    if not folder or not (Path(folder) / "video_hard").is_dir():
+        pytest.skip("needs DMC-GB's data: --dmcgb-data FOLDER or DISTRACTION_GYM_TEST_DATA")
+    return Path(folder)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
