@@ -1,0 +1,254 @@
+"""A replay buffer that stores each picture of an episode once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.buffers import ReplayBuffer
+from stable_baselines3.common.type_aliases import ReplayBufferSamples
+from stable_baselines3.common.vec_env import VecNormalize
+
+from distraction_gym.errors import UnsupportedEnvironment
+
+_USE_STOCK = (
+    "Type:  replay_buffer_class=ReplayBuffer  (from stable_baselines3.common.buffers), "
+    "which stores whole observations."
+)
+
+
+class FrameReplayBuffer(ReplayBuffer):
+    """Stable-Baselines3's `ReplayBuffer` for stacked frames, at a `2k`-th of its memory.
+
+    An observation is a stack of `k` frames, oldest first, of which only the newest is new. That
+    one is stored, on a ring; stacks are put together again when they are sampled. Two kinds of
+    frames lie beside the ring: the newest frame of the observation that ends an episode, and the
+    older frames of a first observation that does not simply repeat its newest one.
+
+    What `sample` returns, and the random numbers it draws, equal those of `ReplayBuffer`: every
+    one of the last `buffer_size` transitions can be drawn, for the ring is a stack longer than the
+    transitions it serves and so never loses an older frame that is still needed.
+
+    Episodes need no marks: an observation that differs from the last `next_obs` starts a segment
+    of its own, be it after a termination, a time limit or a reset from outside.
+
+    Args:
+        buffer_size: Transitions kept, over all environments together.
+        observation_space: uint8 `Box` of shape `(k * frame_channels, H, W)`.
+        action_space: Any space that `ReplayBuffer` takes.
+        device: Where samples go.
+        n_envs: Environments that step together.
+        optimize_memory_usage: Must stay False: there is nothing left to optimise.
+        handle_timeout_termination: Bootstrap from the last observation of a time limit.
+        frame_channels: Channels of one frame: 3 for RGB, 1 for grey.
+        storage_device: Where frames are kept: `"cpu"`, or a GPU (no copies when sampling there).
+
+    Raises:
+        UnsupportedEnvironment: for observations that are not stacks of pictures.
+    """
+
+    def __init__(
+        self,
+        buffer_size: int,
+        observation_space: spaces.Space,
+        action_space: spaces.Space,
+        device: torch.device | str = "auto",
+        n_envs: int = 1,
+        optimize_memory_usage: bool = False,
+        handle_timeout_termination: bool = True,
+        frame_channels: int = 3,
+        storage_device: torch.device | str = "cpu",
+    ) -> None:
+        if optimize_memory_usage:
+            raise ValueError(
+                "FrameReplayBuffer stores single frames already: leave optimize_memory_usage out"
+            )
+        _check_space(observation_space, frame_channels)
+        # ReplayBuffer's own constructor would set whole stacks aside: go past it.
+        super(ReplayBuffer, self).__init__(
+            buffer_size, observation_space, action_space, device, n_envs
+        )
+        self.buffer_size = max(buffer_size // n_envs, 1)
+        self.optimize_memory_usage = False
+        self.handle_timeout_termination = handle_timeout_termination
+        self.frame_channels = frame_channels
+        self.stack = self.obs_shape[0] // frame_channels
+        self.storage_device = torch.device(storage_device)
+        # One slot per transition, the older frames of the oldest, the next frame of the newest.
+        self.ring = self.buffer_size + self.stack
+        self._allocate_small()
+        self._frames: torch.Tensor | None = None
+        self.reset()
+
+    def _allocate_small(self) -> None:
+        shape = (self.buffer_size, self.n_envs)
+        action_dtype = self._maybe_cast_dtype(self.action_space.dtype)
+        self.actions = np.zeros((*shape, self.action_dim), dtype=action_dtype)
+        self.rewards = np.zeros(shape, dtype=np.float32)
+        self.dones = np.zeros(shape, dtype=np.float32)
+        self.timeouts = np.zeros(shape, dtype=np.float32)
+        self.ages = np.zeros(shape, dtype=np.uint8)  # steps since the segment began, up to k - 1
+        self.ends = np.zeros(shape, dtype=bool)  # is the next frame in `tails`?
+
+    @property
+    def frames(self) -> torch.Tensor:
+        """The ring, `(ring, n_envs, frame_channels, H, W)` uint8 on `storage_device`.
+
+        Set aside at first use: a model that is loaded to predict never pays for it. The operating
+        system hands out its pages as they are written.
+        """
+        if self._frames is None:
+            shape = (self.ring, self.n_envs, self.frame_channels, *self.obs_shape[1:])
+            self._frames = torch.empty(shape, dtype=torch.uint8, device=self.storage_device)
+        return self._frames
+
+    def reset(self) -> None:
+        """Forget every transition."""
+        super().reset()
+        self.count = 0  # transitions ever added; the frame of transition t lies in slot t % ring
+        self.last_next: np.ndarray | None = None
+        # Keyed by (slot of the transition, environment): (frame_channels, H, W).
+        self.tails: dict[tuple[int, int], np.ndarray] = {}
+        # Keyed by (slot of the frame, environment): ((k - 1) * frame_channels, H, W).
+        self.heads: dict[tuple[int, int], np.ndarray] = {}
+        self.saved_in: tuple[Any, int] | None = None  # last checkpoint's folder, and its count
+
+    def add(
+        self,
+        obs: np.ndarray,
+        next_obs: np.ndarray,
+        action: np.ndarray,
+        reward: np.ndarray,
+        done: np.ndarray,
+        infos: list[dict[str, Any]],
+    ) -> None:
+        """Add one transition of each environment.
+
+        Args:
+            obs: `(n_envs, k * frame_channels, H, W)` uint8.
+            next_obs: The same; after an episode's end its terminal observation.
+            action: `(n_envs, action_dim)`.
+            reward: `(n_envs,)`.
+            done: `(n_envs,)`, terminations and time limits alike.
+            infos: One per environment; `"TimeLimit.truncated"` tells time limits.
+
+        Raises:
+            UnsupportedEnvironment: if `next_obs` is not `obs` moved on by one frame.
+        """
+        obs, next_obs = np.asarray(obs), np.asarray(next_obs)
+        self._check_stacks(obs, next_obs)
+        for env in range(self.n_envs):
+            self._place(env, obs[env])
+        self.ends[self.pos] = False
+        self.actions[self.pos] = np.asarray(action).reshape(self.n_envs, self.action_dim)
+        self.rewards[self.pos] = reward
+        self.dones[self.pos] = done
+        if self.handle_timeout_termination:
+            self.timeouts[self.pos] = [info.get("TimeLimit.truncated", False) for info in infos]
+        self.count += 1
+        slot = self.count % self.ring
+        self.frames[slot] = torch.as_tensor(next_obs[:, -self.frame_channels :])
+        self.last_next = next_obs.copy()
+        self.pos = (self.pos + 1) % self.buffer_size
+        self.full = self.full or self.pos == 0
+
+    def _check_stacks(self, obs: np.ndarray, next_obs: np.ndarray) -> None:
+        shift = self.frame_channels
+        if np.array_equal(obs[:, shift:], next_obs[:, :-shift]):
+            return
+        raise UnsupportedEnvironment(
+            f"observations are not stacks of {self.stack} frames with {shift} channels, oldest "
+            "first: the older frames of the next observation are not the newer ones of this.\n"
+            + _USE_STOCK
+        )
+
+    def _place(self, env: int, obs: np.ndarray) -> None:
+        """Carry on the environment's segment, or close it and start one with this observation."""
+        before, slot = (self.pos - 1) % self.buffer_size, self.count % self.ring
+        newest = obs[-self.frame_channels :]
+        self.heads.pop((slot, env), None)
+        if self.last_next is not None and np.array_equal(obs, self.last_next[env]):
+            age = min(int(self.ages[before, env]) + 1, self.stack - 1)
+        else:
+            age = 0
+            if self.last_next is not None:
+                self.tails[before, env] = self.last_next[env, -self.frame_channels :].copy()
+                self.ends[before, env] = True
+            self.frames[slot, env] = torch.as_tensor(newest)
+            if not np.array_equal(obs, np.tile(newest, (self.stack, 1, 1))):
+                self.heads[slot, env] = obs[: -self.frame_channels].copy()
+        self.tails.pop((self.pos, env), None)
+        self.ages[self.pos, env] = age
+
+    def _get_samples(
+        self, batch_inds: np.ndarray, env: VecNormalize | None = None
+    ) -> ReplayBufferSamples:
+        if env is not None and env.norm_obs:
+            raise UnsupportedEnvironment(
+                "pictures are stored as they are: use VecNormalize(..., norm_obs=False)"
+            )
+        envs = np.random.randint(0, high=self.n_envs, size=(len(batch_inds),))
+        obs, next_obs = self._stacks(batch_inds, envs)
+        at = (batch_inds, envs)
+        dones = (self.dones[at] * (1 - self.timeouts[at])).reshape(-1, 1)
+        rewards = self._normalize_reward(self.rewards[at].reshape(-1, 1), env)
+        return ReplayBufferSamples(
+            obs.to(self.device),
+            self.to_torch(self.actions[at]),
+            next_obs.to(self.device),
+            self.to_torch(dones),
+            self.to_torch(rewards),
+        )
+
+    def _stacks(self, slots: np.ndarray, envs: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """Put together the stacks of transitions, both `(B, k * frame_channels, H, W)`."""
+        counts = self.count - 1 - (self.pos - 1 - slots) % self.buffer_size
+        ages = self.ages[slots, envs].astype(np.int64)
+        # The first frame of a segment stands in for those before it.
+        back = np.minimum(np.arange(self.stack)[::-1], ages[:, None])
+        now = (counts[:, None] - back) % self.ring
+        following = np.concatenate([now[:, 1:], (counts[:, None] + 1) % self.ring], axis=1)
+        obs, next_obs = self._gather(now, envs), self._gather(following, envs)
+        for row in np.flatnonzero(self.ends[slots, envs]):
+            tail = self.tails[int(slots[row]), int(envs[row])]
+            next_obs[row, -self.frame_channels :] = torch.as_tensor(tail)
+        if self.heads:
+            for row in np.flatnonzero(ages < self.stack - 1):
+                age = int(ages[row])
+                head = self.heads.get((int((counts[row] - age) % self.ring), int(envs[row])))
+                self._restore_head(obs[row], head, age)
+                self._restore_head(next_obs[row], head, age + 1)
+        return obs, next_obs
+
+    def _restore_head(self, stack: torch.Tensor, head: np.ndarray | None, age: int) -> None:
+        """Put back the frames from before the segment that a stack of this age still shows."""
+        if head is not None and age < self.stack - 1:
+            older = torch.as_tensor(head[age * self.frame_channels :])
+            stack[: len(older)] = older
+
+    def _gather(self, slots: np.ndarray, envs: np.ndarray) -> torch.Tensor:
+        """Pick frames: slots `(B, k)` and environments `(B,)` -> `(B, k * frame_channels, H, W)`."""
+        rows = (slots * self.n_envs + envs[:, None]).ravel()
+        flat = self.frames.view(self.ring * self.n_envs, -1)
+        if self.storage_device.type == "cpu":  # numpy copies rows of bytes 5 times faster
+            picked = torch.from_numpy(flat.numpy()[rows])
+        else:
+            picked = flat.index_select(0, torch.as_tensor(rows, device=self.storage_device))
+        return picked.view(len(slots), *self.obs_shape)
+
+
+def _check_space(space: spaces.Space, frame_channels: int) -> None:
+    shape: Sequence[int] = space.shape or ()
+    if not isinstance(space, spaces.Box) or space.dtype != np.uint8 or len(shape) != 3:
+        raise UnsupportedEnvironment(
+            "FrameReplayBuffer stores pictures, uint8 (channels, height, width), "
+            f"but the observations are {space}.\n{_USE_STOCK}"
+        )
+    if shape[0] % frame_channels:
+        raise UnsupportedEnvironment(
+            f"{shape[0]} channels are not a stack of frames with {frame_channels} channels each. "
+            "Type:  replay_buffer_kwargs={'frame_channels': 1}  for grey frames.\n" + _USE_STOCK
+        )
