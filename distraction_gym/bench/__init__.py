@@ -1,0 +1,1 @@
+"""Evidence: train, evaluate, record, and put measured returns beside the published ones."""

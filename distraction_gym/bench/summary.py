@@ -1,0 +1,118 @@
+"""From records to the rows of a table: return, interval, retention, and what was published."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from distraction_gym.bench.records import Record
+from distraction_gym.bench.stats import Estimate, estimate, retention
+
+CLEAN = "clean"
+# Tables and plots go from what is easy to what is hard.
+_ORDER = (CLEAN, "color_easy", "color_hard", "video_easy", "video_hard")
+# How papers write the algorithms, from the baseline to what builds on it.
+_ALGOS = {"sac": "SAC", "svea": "SVEA", "madi": "MaDi"}
+_UNKNOWN = Estimate(float("nan"), float("nan"), float("nan"))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One algorithm on one task under one mode."""
+
+    suite: str
+    task: str
+    algo: str
+    mode: str
+    returns: Estimate
+    retention: Estimate
+    """Of the seeds that were measured clean as well; NaN where none was."""
+    seeds: int
+    episodes: int
+    """Per seed; the fewest, where seeds differ."""
+    steps: int
+    """Agent steps of training; the fewest, where seeds differ."""
+
+
+def summarize(records: Iterable[Record]) -> list[Row]:
+    """Summarise records, one row per (suite, task, algorithm, mode), sorted in that order."""
+    cells: dict[tuple[str, str, str, str], dict[int, Record]] = defaultdict(dict)
+    for record in records:
+        cells[record.suite, record.task, record.algo, record.mode][record.seed] = record
+    rows = [_row(key, cell, cells.get((*key[:3], CLEAN), {})) for key, cell in cells.items()]
+    return sorted(
+        rows,
+        key=lambda row: (row.suite, row.task, _rank(row.algo, _ALGOS), _rank(row.mode, _ORDER)),
+    )
+
+
+def _row(key: tuple[str, str, str, str], cell: dict[int, Record], clean: dict[int, Record]) -> Row:
+    paired = sorted(set(cell) & set(clean))
+    means = [[float(np.mean(runs[seed].returns)) for seed in paired] for runs in (cell, clean)]
+    return Row(
+        *key,
+        returns=estimate([cell[seed].returns for seed in sorted(cell)]),
+        retention=retention(*means) if paired else _UNKNOWN,
+        seeds=len(cell),
+        episodes=min(len(record.returns) for record in cell.values()),
+        steps=min(record.steps for record in cell.values()),
+    )
+
+
+def display_name(algo: str) -> str:
+    """Return an algorithm's name as papers write it, or the registered name of an unlisted one."""
+    return _ALGOS.get(algo, algo)
+
+
+def modes_of(rows: Iterable[Row]) -> list[str]:
+    """Return the modes of some rows, from easy to hard."""
+    return sorted({row.mode for row in rows}, key=lambda mode: _rank(mode, _ORDER))
+
+
+def algos_of(rows: Iterable[Row]) -> list[str]:
+    """Return the algorithms of some rows, the baseline first."""
+    return sorted({row.algo for row in rows}, key=lambda algo: _rank(algo, _ALGOS))
+
+
+def _rank(name: str, known: Iterable[str]) -> tuple[int, str]:
+    """Return a sort key: known names in their order, then the others by name."""
+    order = list(known)
+    return (order.index(name) if name in order else len(order), name)
+
+
+def tasks_of(rows: Iterable[Row]) -> dict[tuple[str, str], list[Row]]:
+    """Group rows by (suite, task), keeping their order."""
+    groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row.suite, row.task].append(row)
+    return dict(groups)
+
+
+@dataclass(frozen=True)
+class Published:
+    """A return that somebody printed."""
+
+    suite: str
+    task: str
+    mode: str
+    algo: str
+    mean: float
+    spread: float | None
+    """What the source prints after its plus-minus sign."""
+    seeds: int | None
+    source: str
+
+
+def published(rows: Sequence[Row]) -> list[Published]:
+    """Return what was published for the tasks, modes and algorithms of some rows."""
+    text = resources.files("distraction_gym.bench").joinpath("published.json").read_text("utf-8")
+    wanted = {(row.suite, row.task, row.algo, row.mode) for row in rows}
+    entries: list[dict[str, Any]] = json.loads(text)
+    found = [Published(**entry) for entry in entries]
+    return [item for item in found if (item.suite, item.task, item.algo, item.mode) in wanted]
