@@ -230,7 +230,7 @@ class FrameReplayBuffer(ReplayBuffer):
             stack[: len(older)] = older
 
     def _gather(self, slots: np.ndarray, envs: np.ndarray) -> torch.Tensor:
-        """Pick frames: slots `(B, k)` and environments `(B,)` -> `(B, k * frame_channels, H, W)`."""
+        """Pick frames of slots `(B, k)` in environments `(B,)`: `(B, k * frame_channels, H, W)`."""
         rows = (slots * self.n_envs + envs[:, None]).ravel()
         flat = self.frames.view(self.ring * self.n_envs, -1)
         if self.storage_device.type == "cpu":  # numpy copies rows of bytes 5 times faster
