@@ -108,7 +108,8 @@ def read(path: Path) -> list[Record]:
     files = [path] if path.is_file() else sorted(path.rglob(FILE))
     if not files:
         raise CheckpointError(
-            f"no {FILE} in {path}: expected a folder that `distraction-gym eval` or `bench run` wrote"
+            f"no {FILE} in {path}: expected a folder that `distraction-gym eval` or "
+            "`distraction-gym bench run` wrote"
         )
     records = [record for file in files for record in _read(file)]
     records.sort(key=lambda record: record.finished)  # stable: equal times keep the file's order

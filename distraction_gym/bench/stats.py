@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 Values = npt.NDArray[np.float64]
 
-# Student's t, 97.5 % quantile, for 1 to 30 degrees of freedom (above: the normal's 1.96 is within 4 %).
+# Student's t, 97.5 % quantile, for 1 to 30 degrees of freedom; above, the normal's is within 4 %.
 _T = (
     *(12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281),
     *(2.2010, 2.1788, 2.1604, 2.1448, 2.1314, 2.1199, 2.1098, 2.1009, 2.0930, 2.0860),
