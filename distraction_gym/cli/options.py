@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
-class BadOption(DistractionGymError, ValueError):
+class OptionError(DistractionGymError, ValueError):
     """An option whose value cannot be read."""
 
 
@@ -57,13 +57,13 @@ def settings(pairs: Iterable[str]) -> dict[str, Any]:
     Dots reach inside: `policy_kwargs.features_dim=50`.
 
     Raises:
-        BadOption: for a pair without a key or an equals sign.
+        OptionError: for a pair without a key or an equals sign.
     """
     result: dict[str, Any] = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals or not all(key.split(".")):
-            raise BadOption(f"expected KEY=VALUE (for instance batch_size=64), got {pair!r}")
+            raise OptionError(f"expected KEY=VALUE (for instance batch_size=64), got {pair!r}")
         *outer, last = key.split(".")
         inner = result
         for part in outer:

@@ -35,9 +35,7 @@ class RecordComparison(gym.Wrapper, gym.utils.RecordConstructorArgs):
         fps: Frames per second; None takes the environment's `render_fps`.
     """
 
-    def __init__(
-        self, env: gym.Env, path: str, size: int = 192, fps: float | None = None
-    ) -> None:
+    def __init__(self, env: gym.Env, path: str, size: int = 192, fps: float | None = None) -> None:
         gym.utils.RecordConstructorArgs.__init__(self, path=path, size=size, fps=fps)
         super().__init__(env)
         self._twin = None if env.spec is None else gym.make(clean_spec(env.spec))

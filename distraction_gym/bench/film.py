@@ -1,0 +1,50 @@
+"""Film a trained agent: clean | distracted | mask | what the network sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+
+from distraction_gym.bench.evaluate import SEED_OFFSET, footage, play
+from distraction_gym.bench.runs import RunConfig
+from distraction_gym.bench.views import agent_view
+from distraction_gym.registration import parse_id
+from distraction_gym.wrappers.record import RecordComparison
+
+
+def film(
+    model: Any,
+    run: RunConfig,
+    mode: str,
+    path: Path,
+    *,
+    episodes: int = 3,
+    seed: int | None = None,
+    assets: str | None = None,
+    size: int = 192,
+) -> tuple[float, ...]:
+    """Write an mp4 of a run's model under a mode.
+
+    Args:
+        model: The trained model.
+        run: What it was trained on.
+        mode: A mode of the suite.
+        path: Where the mp4 goes.
+        episodes: How many to film.
+        seed: Of the first episode; None takes the one that `evaluate` takes.
+        assets: Where clips and colour tables are; None takes the run's.
+        size: Height of a panel in pixels, at least.
+
+    Returns:
+        The return of each episode.
+    """
+    name = parse_id(run.env).with_mode(mode)
+    source = footage(name, run.assets if assets is None else assets)
+    env = RecordComparison(gym.make(str(name), assets=source, **run.env_kwargs), str(path), size)
+    env.watch(agent_view(model))
+    try:
+        return play(model, env, episodes, run.seed + SEED_OFFSET if seed is None else seed)
+    finally:
+        env.close()

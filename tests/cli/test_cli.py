@@ -1,0 +1,92 @@
+"""Parsing, and wrong input: one clear line and exit status 2."""
+
+import subprocess
+import sys
+
+import pytest
+
+from distraction_gym.cli import build_parser, main
+from distraction_gym.cli.options import OptionError, settings
+
+
+def error_of(capsys, *argv):
+    assert main(argv) == 2
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.err
+    return captured.err
+
+
+def test_list_names_every_id(capsys):
+    assert main(["list", "--suite", "mini"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 15 and "distraction_gym/mini-reach-video_hard-v0" in lines
+    assert main(["list"]) == 0
+    assert "distraction_gym/dmcgb-walker_walk-clean-v0" in capsys.readouterr().out
+
+
+def test_unknown_names_come_with_a_suggestion(capsys):
+    assert "'mini'" in error_of(capsys, "list", "--suite", "mino")
+    said = error_of(capsys, "show", "mini-reech-clean-v0")
+    assert "Did you mean 'distraction_gym/mini-reach-clean-v0'?" in said
+
+
+def test_debug_shows_the_traceback():
+    with pytest.raises(KeyError):
+        main(["--debug", "list", "--suite", "mino"])
+
+
+def test_a_folder_that_is_no_run_is_named(capsys, tmp_path):
+    said = error_of(capsys, "eval", "--model", str(tmp_path), "--modes", "clean")
+    assert "is no run" in said and "config.json" in said
+    said = error_of(capsys, "report", str(tmp_path))
+    assert "records.jsonl" in said
+
+
+def test_settings_are_json_and_dots_reach_inside():
+    assert settings(["a=1", "b.c=[1, 2]", "b.d=relu", "e=true", "f=x=y"]) == {
+        **{"a": 1, "b": {"c": [1, 2], "d": "relu"}, "e": True, "f": "x=y"},
+    }
+
+
+@pytest.mark.parametrize("pair", ["a", "=1", "a..b=1"])
+def test_a_setting_that_cannot_be_read_is_named(pair):
+    with pytest.raises(OptionError, match="KEY=VALUE"):
+        settings([pair])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "train --algo madi --env mini-reach-clean-v0 -n 500_000 --seed 1 --set batch_size=32",
+        "eval --model runs/a --modes clean video_hard --episodes 5 --assets DIR",
+        "record --model runs/a --mode video_hard --out a.mp4",
+        "bench run --suite mini --task reach --algos sac madi --seeds 2 --jobs 2 --out runs/bench",
+        "report runs/bench --out here",
+        "demo --jobs 1",
+    ],
+)
+def test_commands_of_the_docs_parse(line):
+    assert callable(build_parser().parse_args(line.split()).run)
+
+
+@pytest.mark.parametrize("line", ["train --algo sac", "bench", "demo --jobs 0", "nothing"])
+def test_bad_usage_exits_2(line, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(line.split())
+    assert stop.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_help_is_light():
+    code = (
+        "import sys; from distraction_gym.cli import build_parser; build_parser()\n"
+        "print([name for name in ('torch', 'cv2', 'mujoco', 'matplotlib') if name in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+def test_the_module_runs():
+    command = [sys.executable, "-m", "distraction_gym", "--version"]
+    out = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert out.stdout.startswith("distraction-gym ")
