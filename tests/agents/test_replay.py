@@ -218,3 +218,22 @@ def test_other_observation_spaces_are_refused(space, words):
 def test_optimize_memory_usage_is_refused():
     with pytest.raises(ValueError, match="leave optimize_memory_usage out"):
         FrameReplayBuffer(10, pictures(9), ACTIONS, optimize_memory_usage=True)
+
+
+@pytest.mark.parametrize("n_envs", [1, 2])
+def test_one_step_that_a_callback_cut_off_is_kept_as_it_is(n_envs):
+    """`learn` called again after a callback ended it misses a step between obs and next_obs."""
+    ours, slow = pair(25, n_envs, 3)
+    streams = [Stream(i, 3, 3, "repeat") for i in range(n_envs)]
+    for _ in range(20):
+        feed([ours, slow], streams, 4)
+        cut = [stream.step() for stream in streams]
+        obs = np.stack([step[0] for step in cut])
+        for stream in streams:
+            stream.step()
+        later = np.stack([stream.obs for stream in streams])
+        for buffer in (ours, slow):
+            buffer.add(obs, later, np.zeros((n_envs, 2)), *np.zeros((2, n_envs)), [{}] * n_envs)
+        assert_same_samples(ours, slow)
+        feed([ours, slow], streams, 1)
+        assert_same_samples(ours, slow)

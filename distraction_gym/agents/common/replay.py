@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,8 @@ class FrameReplayBuffer(ReplayBuffer):
 
     An observation is a stack of `k` frames, oldest first, of which only the newest is new. That
     one is stored, on a ring; stacks are put together again when they are sampled. Two kinds of
-    frames lie beside the ring: the newest frame of the observation that ends an episode, and the
-    older frames of a first observation that does not simply repeat its newest one.
+    frames lie beside the ring: the observation that ends an episode, and the older frames of a
+    first observation that does not simply repeat its newest one.
 
     What `sample` returns, and the random numbers it draws, equal those of `ReplayBuffer`: every
     one of the last `buffer_size` transitions can be drawn, for the ring is a stack longer than the
@@ -91,7 +92,7 @@ class FrameReplayBuffer(ReplayBuffer):
         self.dones = np.zeros(shape, dtype=np.float32)
         self.timeouts = np.zeros(shape, dtype=np.float32)
         self.ages = np.zeros(shape, dtype=np.uint8)  # steps since the segment began, up to k - 1
-        self.ends = np.zeros(shape, dtype=bool)  # is the next frame in `tails`?
+        self.ends = np.zeros(shape, dtype=bool)  # is the next observation in `tails`?
 
     @property
     def frames(self) -> torch.Tensor:
@@ -110,11 +111,12 @@ class FrameReplayBuffer(ReplayBuffer):
         super().reset()
         self.count = 0  # transitions ever added; the frame of transition t lies in slot t % ring
         self.last_next: np.ndarray | None = None
-        # Keyed by (slot of the transition, environment): (frame_channels, H, W).
+        # Keyed by (slot of the transition, environment): (k * frame_channels, H, W).
         self.tails: dict[tuple[int, int], np.ndarray] = {}
         # Keyed by (slot of the frame, environment): ((k - 1) * frame_channels, H, W).
         self.heads: dict[tuple[int, int], np.ndarray] = {}
-        self.saved_in: tuple[Any, int] | None = None  # last checkpoint's folder, and its count
+        self.saved_in: tuple[Path, int] | None = None  # last checkpoint's folder, and its count
+        self._broken = False  # was the last addition no stack?
 
     def add(
         self,
@@ -136,13 +138,17 @@ class FrameReplayBuffer(ReplayBuffer):
             infos: One per environment; `"TimeLimit.truncated"` tells time limits.
 
         Raises:
-            UnsupportedEnvironment: if `next_obs` is not `obs` moved on by one frame.
+            UnsupportedEnvironment: if `next_obs` is not `obs` moved on by one frame, at the first
+                addition or twice in a row. A single one comes about where a callback stops
+                `learn` in the middle of a step, and is kept as it is.
         """
         obs, next_obs = np.asarray(obs), np.asarray(next_obs)
-        self._check_stacks(obs, next_obs)
+        strays = self._strays(obs, next_obs)
         for env in range(self.n_envs):
             self._place(env, obs[env])
         self.ends[self.pos] = False
+        for env in strays:
+            self._close(self.pos, env, next_obs[env])
         self.actions[self.pos] = np.asarray(action).reshape(self.n_envs, self.action_dim)
         self.rewards[self.pos] = reward
         self.dones[self.pos] = done
@@ -155,28 +161,36 @@ class FrameReplayBuffer(ReplayBuffer):
         self.pos = (self.pos + 1) % self.buffer_size
         self.full = self.full or self.pos == 0
 
-    def _check_stacks(self, obs: np.ndarray, next_obs: np.ndarray) -> None:
+    def _strays(self, obs: np.ndarray, next_obs: np.ndarray) -> list[int]:
+        """List the environments whose next observation is not this one, moved on by a frame."""
         shift = self.frame_channels
-        if np.array_equal(obs[:, shift:], next_obs[:, :-shift]):
-            return
-        raise UnsupportedEnvironment(
-            f"observations are not stacks of {self.stack} frames with {shift} channels, oldest "
-            "first: the older frames of the next observation are not the newer ones of this.\n"
-            + _USE_STOCK
-        )
+        moved_on = (obs[:, shift:] == next_obs[:, :-shift]).all(axis=(1, 2, 3))
+        if not moved_on.all() and (self._broken or self.count == 0):
+            raise UnsupportedEnvironment(
+                f"observations are not stacks of {self.stack} frames with {shift} channels, oldest "
+                "first: the older frames of the next observation are not the newer ones of this.\n"
+                + _USE_STOCK
+            )
+        self._broken = not moved_on.all()
+        return [int(env) for env in np.flatnonzero(~moved_on)]
+
+    def _close(self, slot: int, env: int, next_obs: np.ndarray) -> None:
+        """Keep a transition's next observation beside the ring."""
+        self.tails[slot, env] = next_obs.copy()
+        self.ends[slot, env] = True
 
     def _place(self, env: int, obs: np.ndarray) -> None:
         """Carry on the environment's segment, or close it and start one with this observation."""
         before, slot = (self.pos - 1) % self.buffer_size, self.count % self.ring
         newest = obs[-self.frame_channels :]
         self.heads.pop((slot, env), None)
-        if self.last_next is not None and np.array_equal(obs, self.last_next[env]):
+        last = None if self.last_next is None else self.last_next[env]
+        if last is not None and not self.ends[before, env] and np.array_equal(obs, last):
             age = min(int(self.ages[before, env]) + 1, self.stack - 1)
         else:
             age = 0
-            if self.last_next is not None:
-                self.tails[before, env] = self.last_next[env, -self.frame_channels :].copy()
-                self.ends[before, env] = True
+            if last is not None:
+                self._close(before, env, last)
             self.frames[slot, env] = torch.as_tensor(newest)
             if not np.array_equal(obs, np.tile(newest, (self.stack, 1, 1))):
                 self.heads[slot, env] = obs[: -self.frame_channels].copy()
@@ -212,15 +226,15 @@ class FrameReplayBuffer(ReplayBuffer):
         now = (counts[:, None] - back) % self.ring
         following = np.concatenate([now[:, 1:], (counts[:, None] + 1) % self.ring], axis=1)
         obs, next_obs = self._gather(now, envs), self._gather(following, envs)
-        for row in np.flatnonzero(self.ends[slots, envs]):
-            tail = self.tails[int(slots[row]), int(envs[row])]
-            next_obs[row, -self.frame_channels :] = torch.as_tensor(tail)
         if self.heads:
             for row in np.flatnonzero(ages < self.stack - 1):
                 age = int(ages[row])
                 head = self.heads.get((int((counts[row] - age) % self.ring), int(envs[row])))
                 self._restore_head(obs[row], head, age)
                 self._restore_head(next_obs[row], head, age + 1)
+        for row in np.flatnonzero(self.ends[slots, envs]):
+            tail = self.tails[int(slots[row]), int(envs[row])]
+            next_obs[row] = torch.as_tensor(tail)
         return obs, next_obs
 
     def _restore_head(self, stack: torch.Tensor, head: np.ndarray | None, age: int) -> None:

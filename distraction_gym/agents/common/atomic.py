@@ -1,0 +1,69 @@
+"""Write a file or a folder in full or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+# A name with one of these is unfinished or on its way out: readers never look at it.
+UNFINISHED, DOOMED = ".tmp-", ".old-"
+
+
+@contextlib.contextmanager
+def atomic_file(target: Path) -> Iterator[BinaryIO]:
+    """Write a file beside its place and move it there at the end; an error leaves the old one."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f"{UNFINISHED}{os.getpid()}-{target.name}")
+    try:
+        with part.open("w+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    _sync(target.parent)
+
+
+@contextlib.contextmanager
+def atomic_folder(target: Path) -> Iterator[Path]:
+    """Fill a new folder beside `target` (which must not exist) and move it there at the end."""
+    part = target.with_name(f"{UNFINISHED}{os.getpid()}-{target.name}")
+    part.mkdir(parents=True)
+    try:
+        yield part
+        for path in [*part.rglob("*"), part]:
+            _sync(path)
+        part.rename(target)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    _sync(target.parent)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder that a reader must never see half removed."""
+    doomed = folder.with_name(f"{DOOMED}{folder.name}")
+    folder.rename(doomed)
+    shutil.rmtree(doomed)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed writers left in a folder; no other process may be writing there."""
+    for path in folder.iterdir():
+        if path.name.startswith((UNFINISHED, DOOMED)):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    """Have the operating system put a file, or the list of names of a folder, on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

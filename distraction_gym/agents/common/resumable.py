@@ -1,0 +1,85 @@
+"""A callback that keeps checkpoints while a model learns."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import warnings
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+
+from distraction_gym.agents.common.checkpoint import save_checkpoint
+from distraction_gym.errors import CheckpointError
+
+
+class ResumableCheckpoint(BaseCallback):
+    """Save a checkpoint every `every` steps, at the end, and when the process is asked to end.
+
+    On SIGTERM the run saves at the next clean moment, between updates and steps, and `learn`
+    returns with `stopped` set; a second SIGTERM ends the process at once. A checkpoint that cannot
+    be written (a full disk) is a warning: the one before it stays, and the run goes on.
+
+    Args:
+        folder: The folder of checkpoints.
+        every: Agent steps between checkpoints.
+        keep: How many of the newest stay on the disk.
+        verbose: 1 prints each checkpoint's path.
+    """
+
+    def __init__(
+        self, folder: str | Path, every: int = 10_000, keep: int = 2, verbose: int = 0
+    ) -> None:
+        super().__init__(verbose)
+        if every < 1 or keep < 1:
+            raise ValueError(f"every and keep must be 1 or more, got {every} and {keep}")
+        self.folder, self.every, self.keep = Path(folder), every, keep
+        self.stopped = False
+        self._asked = False
+        self._saved_at = 0
+        self._before: Any = None
+
+    def _on_training_start(self) -> None:
+        self._saved_at = self.model.num_timesteps
+        self.stopped = self._asked = False
+        if threading.current_thread() is threading.main_thread():  # signals reach no other
+            self._before = signal.signal(signal.SIGTERM, self._ask)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self._asked = True
+        self._give_back_signal()
+
+    def _give_back_signal(self) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGTERM, self._before)
+            self._before = None
+
+    def _on_rollout_start(self) -> None:
+        # Here every step is stored and every update done; `_on_step` comes in the middle of one.
+        due = self.model.num_timesteps // self.every > self._saved_at // self.every
+        if due or self._asked:
+            self._save()
+        self.stopped = self._asked
+
+    def _on_step(self) -> bool:
+        return not self.stopped
+
+    def _on_training_end(self) -> None:
+        self._give_back_signal()
+        if not self.stopped and self.model.num_timesteps > self._saved_at:
+            self._save()
+
+    def _save(self) -> None:
+        model = self.model
+        assert isinstance(model, OffPolicyAlgorithm)
+        try:
+            path = save_checkpoint(model, self.folder, self.keep)
+        except CheckpointError as error:
+            warnings.warn(f"{error}. The run goes on without it.", stacklevel=2)
+            return
+        self._saved_at = model.num_timesteps
+        if self.verbose:
+            print(f"checkpoint: {path}")
