@@ -88,6 +88,8 @@ def test_samples_equal_those_of_the_slow_buffer(n_envs, stack, start):
         feed([ours, slow], streams, 5)
         assert (ours.size(), ours.pos, ours.full) == (slow.size(), slow.pos, slow.full)
         assert_same_samples(ours, slow)
+    assert len(ours.tails) == ours.ends.sum(), "frames beside the ring go with their transitions"
+    assert len(ours.heads) <= ours.ring * n_envs
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5])

@@ -52,7 +52,9 @@ class Dot(gym.Env):
         self.place = np.clip(moved, 0, SIDE - 0.01)
         self.stack = [*self.stack[1:], self.draw()]
         end = self.np_random.random()
-        reward = -float(np.abs(self.place - SIDE / 2).sum())
+        # Python's and numpy's own generators have a say too, as in many people's environments.
+        chance = random.random() + np.random.random()
+        reward = chance - float(np.abs(self.place - SIDE / 2).sum())
         return np.concatenate(self.stack), reward, bool(end < 0.03), bool(end > 0.97), {}
 
 
