@@ -1,4 +1,4 @@
-"""The picture of the mini suite: a sky, a checkered floor, and the task's sprites on top."""
+"""The picture of the mini suite: a sky, a floor that shades off, and the task's sprites on top."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from distraction_gym.envs.mini.tasks import Sprite
 from distraction_gym.registry import unknown
 from distraction_gym.typing import RGB, Frame, Matte
 
-# The floor and the sky have dm_control's stock colours, around which the colour tables are drawn.
+# The background is plain and the sprites differ from it in hue alone: an agent that has seen
+# nothing else has no reason to learn their shape, which is the fault that these tasks expose.
 STOCK: dict[str, tuple[RGB, ...]] = {
-    "sky": ((0.4, 0.6, 0.8),),
+    "sky": ((0.25, 0.35, 0.45),),
     "floor": ((0.1, 0.2, 0.3), (0.2, 0.3, 0.4)),
-    "body": ((0.95, 0.6, 0.1),),
-    "goal": ((0.9, 0.15, 0.35),),
+    "body": ((0.95, 0.3, 0.1),),
+    "goal": ((0.6, 0.3, 1.0),),
 }
 HORIZON = 0.6
 """Fraction of the picture's height that is sky."""
-TILES = 6
 _SHIFT = 4  # sub-pixel bits of OpenCV's drawing functions
 
 
@@ -33,8 +33,7 @@ class MiniScene:
         self._size = image_size
         self._is_sky = np.zeros((image_size, image_size), bool)
         self._is_sky[: round(HORIZON * image_size)] = True
-        rows, columns = np.indices((image_size, image_size)) * TILES // image_size
-        self._is_light = (rows + columns) % 2 == 1
+        self._depth = np.linspace(0.0, 1.0, (~self._is_sky[:, 0]).sum())[:, None, None]
         self._sprites = np.zeros((image_size, image_size), np.uint8)
         self.restore()
 
@@ -79,9 +78,10 @@ class MiniScene:
                 raise unknown("part of the mini scene", part, STOCK)
 
     def _draw_background(self) -> Frame:
-        dark, light = (self._pixel(color) for color in self._colors["floor"])
-        frame = np.where(self._is_light[..., None], np.uint8(light), np.uint8(dark))
+        far, near = (np.array(self._pixel(color)) for color in self._colors["floor"])
+        frame = np.empty((self._size, self._size, 3), np.uint8)
         frame[self._is_sky] = self._pixel(self._colors["sky"][0])
+        frame[~self._is_sky[:, 0]] = np.round(far + self._depth * (near - far))
         return frame
 
     @staticmethod

@@ -18,6 +18,9 @@ Point = npt.NDArray[np.float64]
 SPEED = 0.15
 """How far a full action moves the agent in one step."""
 
+TOUCH = 0.2
+"""Distance at which the disc counts as on the box."""
+
 
 class Sprite(NamedTuple):
     """One thing in the picture: a disc or a box of half size `size` (fraction of half the picture)."""
@@ -69,7 +72,10 @@ def _box(part: str, center: Point, width: float, height: float) -> Sprite:
 
 @TASKS.register("reach")
 class Reach(Task):
-    """Move the disc onto the box. Reward `exp(-3 d)` a step, d the distance: at most 25 an episode."""
+    """Move the disc onto the box. Reward `exp(-3 d)` a step: at most 25 an episode.
+
+    `d` is the distance beyond `TOUCH`, within which the disc covers the box: 1 is paid there.
+    """
 
     def reset(self, rng: np.random.Generator) -> None:
         self.agent = rng.uniform(-0.8, 0.8, 2)
@@ -77,7 +83,8 @@ class Reach(Task):
 
     def step(self, action: Point) -> float:
         self.agent = np.clip(self.agent + SPEED * action, -1.0, 1.0)
-        return float(np.exp(-3.0 * np.linalg.norm(self.agent - self.goal)))
+        distance = float(np.linalg.norm(self.agent - self.goal))
+        return float(np.exp(-3.0 * max(0.0, distance - TOUCH)))
 
     def sprites(self) -> tuple[Sprite, ...]:
         return (_box("goal", self.goal, 0.22, 0.22), _disc("body", self.agent, 0.24))
