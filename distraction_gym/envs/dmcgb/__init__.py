@@ -3,6 +3,7 @@
 from distraction_gym.registration import Suite
 
 TASKS = (
+    # the five of SODA and SVEA, and five more that papers report
     "walker_walk",
     "walker_stand",
     "cartpole_swingup",
@@ -13,15 +14,36 @@ TASKS = (
     "reacher_easy",
     "cartpole_balance",
     "hopper_hop",
-    "hopper_stand",
-    "pendulum_swingup",
+    # the rest of these domains
     "acrobot_swingup",
-    "quadruped_walk",
-    "humanoid_walk",
-    "point_mass_easy",
-    "swimmer_swimmer6",
+    "acrobot_swingup_sparse",
+    "cartpole_balance_sparse",
+    "cartpole_swingup_sparse",
+    "cartpole_two_poles",
+    "cartpole_three_poles",
+    "finger_turn_hard",
+    "fish_upright",
     "fish_swim",
+    "hopper_stand",
+    "humanoid_stand",
+    "humanoid_walk",
+    "humanoid_run",
+    "humanoid_run_pure_state",
     "manipulator_bring_ball",
+    "manipulator_bring_peg",
+    "manipulator_insert_ball",
+    "manipulator_insert_peg",
+    "pendulum_swingup",
+    "point_mass_easy",
+    "point_mass_hard",
+    "quadruped_walk",
+    "quadruped_run",
+    "quadruped_escape",
+    "quadruped_fetch",
+    "reacher_hard",
+    "swimmer_swimmer6",
+    "swimmer_swimmer15",
+    "walker_run",
 )
 
 SUITE = Suite(

@@ -1,0 +1,152 @@
+"""Scenes for environments without a simulator: all they know is a mask, a colour or nothing."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from distraction_gym.errors import UnknownName, UnsupportedEnvironment
+from distraction_gym.registry import unknown
+from distraction_gym.typing import RGB, Frame, Matte
+
+MaskFunction = Callable[[Frame, gym.Env], Matte]
+"""`(frame (H, W, 3) uint8, environment) -> (H, W)`, 1 where the picture is to be kept."""
+
+
+class PixelScene:
+    """A picture whose background is all one thing: the sky and the floor are the same pixels.
+
+    Nothing in it can be given another colour.
+    """
+
+    parts = ("sky", "floor")
+
+    def background(self, parts: Sequence[str], frame: Frame) -> Matte:
+        """Return where `frame` shows background, `(H, W)` (see `typing.Scene`).
+
+        Raises:
+            UnknownName: for a part that does not exist.
+        """
+        for part in parts:
+            if part not in self.parts:
+                raise unknown("part of a picture without a simulator", part, self.parts)
+        return self._background(frame)
+
+    def recolor(self, colors: Mapping[str, Sequence[RGB]]) -> None:
+        """Refuse: colours need a simulator.
+
+        Raises:
+            UnsupportedEnvironment: always.
+        """
+        raise UnsupportedEnvironment(
+            "colour modes and composite='chroma' change colours inside a simulator, and of this "
+            "environment only the pictures are known. Take a video mode with composite='exact'."
+        )
+
+    def flood(self, parts: Sequence[str], color: RGB) -> None:
+        """Refuse: colours need a simulator (see `recolor`)."""
+        self.recolor({})
+
+    def restore(self) -> None:
+        """Do nothing: nothing was edited."""
+
+    def _background(self, frame: Frame) -> Matte:
+        raise NotImplementedError
+
+
+class MaskScene(PixelScene):
+    """The user's function says what to keep.
+
+    Args:
+        function: A function, or `"module:function"`.
+        env: What the function is given beside the frame.
+
+    Raises:
+        UnknownName: if the string names no function.
+    """
+
+    def __init__(self, function: MaskFunction | str, env: gym.Env) -> None:
+        self._function = _imported(function) if isinstance(function, str) else function
+        self._env = env
+
+    def _background(self, frame: Frame) -> Matte:
+        keep = np.asarray(self._function(frame, self._env))
+        if keep.shape != frame.shape[:2]:
+            raise ValueError(
+                f"the mask function returned shape {keep.shape} for a frame of shape "
+                f"{frame.shape}; expected {frame.shape[:2]}, 1 where the picture is to be kept"
+            )
+        if keep.dtype == bool:
+            return ~keep
+        return np.float32(1.0) - keep.astype(np.float32)
+
+
+class ColorKeyScene(PixelScene):
+    """Pixels near one colour are background.
+
+    Args:
+        color: `[r, g, b]`, 0-255.
+        tolerance: Largest difference per channel that still counts as that colour.
+    """
+
+    def __init__(self, color: Sequence[int], tolerance: int = 30) -> None:
+        if len(color) != 3 or not all(0 <= channel <= 255 for channel in color):
+            raise ValueError(f"a key colour is [r, g, b] with values 0-255, got {color!r}")
+        self._color = np.asarray(color, np.int16)
+        self._tolerance = tolerance
+
+    def _background(self, frame: Frame) -> Matte:
+        return (np.abs(frame - self._color) <= self._tolerance).all(axis=-1)
+
+
+class BlendScene(PixelScene):
+    """Nothing is known: the distraction lies over the whole frame like a reflection.
+
+    Args:
+        weight: Share of the distraction in every pixel, in (0, 1).
+    """
+
+    def __init__(self, weight: float = 0.5) -> None:
+        if not 0.0 < weight < 1.0:
+            raise ValueError(f"a blend's weight must lie between 0 and 1, got {weight!r}")
+        self._weight = weight
+
+    def _background(self, frame: Frame) -> Matte:
+        return np.full(frame.shape[:2], self._weight, np.float32)
+
+
+def keyed_scene(foreground: MaskFunction | str | Mapping[str, Any], env: gym.Env) -> PixelScene:
+    """Build the scene that a `foreground` argument describes (see `DistractionWrapper`).
+
+    Raises:
+        UnknownName: for a mapping other than `{"key": ...}` and `{"blend": ...}`, or a function
+            that cannot be imported.
+        TypeError: for arguments that the key or the blend does not take.
+    """
+    if foreground == "blend":
+        return BlendScene()
+    if isinstance(foreground, Mapping):
+        match dict(foreground):
+            case {"key": options, **rest} if not rest:
+                return ColorKeyScene(**options)
+            case {"blend": weight, **rest} if not rest:
+                return BlendScene(weight)
+        raise unknown("foreground", str(sorted(foreground)), ("key", "blend"))
+    return MaskScene(foreground, env)
+
+
+def _imported(name: str) -> MaskFunction:
+    module, separator, function = name.partition(":")
+    if not separator:
+        raise UnknownName(
+            f"unknown foreground {name!r}. Expected 'auto', 'blend', 'module:function', "
+            "{'key': {'color': [r, g, b], 'tolerance': 30}}, {'blend': 0.5}, or a function."
+        )
+    try:
+        return getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise UnknownName(f"foreground {name!r} cannot be imported: {error}") from error

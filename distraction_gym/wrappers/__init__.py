@@ -1,0 +1,16 @@
+"""Gymnasium wrappers: distractions on any environment with pictures, and what pixels need."""
+
+from distraction_gym.wrappers.action_repeat import ActionRepeat
+from distraction_gym.wrappers.distraction import DistractionWrapper
+from distraction_gym.wrappers.observe_scene import ObserveScene
+from distraction_gym.wrappers.stack import StackFrames
+
+__all__ = ["ActionRepeat", "DistractionWrapper", "ObserveScene", "RecordComparison", "StackFrames"]
+
+
+def __getattr__(name: str) -> object:
+    if name == "RecordComparison":  # writes videos: loads OpenCV
+        from distraction_gym.wrappers.record import RecordComparison
+
+        return RecordComparison
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
