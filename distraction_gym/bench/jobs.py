@@ -19,6 +19,7 @@ from distraction_gym.errors import require
 
 # One thread each: with small networks, processes side by side beat threads inside one.
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+_MODULE = ("-m", "distraction_gym")
 _PLAIN_SHARE = 0.1
 """Where there is no terminal: print a line each time this share of a job is done."""
 
@@ -58,9 +59,9 @@ def _run(job: Job, board: Board, running: list[subprocess.Popen[str]]) -> bool:
     with job.log.open("a", encoding="utf-8") as log:
         for command in job.commands:
             if _run_command(command, job, log, board, running) != 0:
-                board.update(job, None, f"failed, see {job.log}")
+                board.end(job, f"failed, see {job.log}")
                 return False
-    board.update(job, job.total, None)
+    board.end(job, "done")
     return True
 
 
@@ -72,7 +73,7 @@ def _run_command(
     running: list[subprocess.Popen[str]],
 ) -> int:
     child = subprocess.Popen(
-        [sys.executable, "-m", "distraction_gym", *command],
+        [sys.executable, *_MODULE, *command],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -130,14 +131,20 @@ class Board:
     def show(self, job: Job, page: dict[str, Any]) -> None:
         """Show a line of `ProgressLines`."""
         note = "" if page["return"] is None else f"return {page['return']:.1f}"
-        self.update(job, page["step"], note)
-
-    def update(self, job: Job, step: int | None, note: str | None) -> None:
-        """Move a bar and change the note beside it; None leaves one as it is."""
-        fields = {} if note is None else {"note": note}
+        share = page["step"] / job.total
         with self._lock:
-            self._bars.update(self._tasks[job.name], completed=step, **fields)
-            share = self._done[job.name] if step is None else step / job.total
-            if self._plain and (step is None or share >= self._done[job.name] + _PLAIN_SHARE):
+            self._bars.update(self._tasks[job.name], completed=page["step"], note=note)
+            if self._plain and share >= self._done[job.name] + _PLAIN_SHARE:
                 self._done[job.name] = share
-                print(f"{job.name:>16}  {share:4.0%}  {note or ''}", flush=True)
+                self._print(job, f"{share:4.0%}  {note}")
+
+    def end(self, job: Job, note: str) -> None:
+        """Say how a job ended."""
+        with self._lock:
+            self._bars.update(self._tasks[job.name], note=note)
+            if self._plain:
+                self._print(job, note)
+
+    @staticmethod
+    def _print(job: Job, text: str) -> None:
+        print(f"{job.name:>16}  {text}", flush=True)

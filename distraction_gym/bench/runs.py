@@ -42,7 +42,7 @@ def agent_class(algo: str) -> Any:
     require("stable_baselines3", "agents")
     from distraction_gym.agents import AGENTS
 
-    module, name = AGENTS[algo].split(":")
+    module, _, name = AGENTS[algo].replace(":", ".").rpartition(".")
     return getattr(importlib.import_module(module), name)
 
 

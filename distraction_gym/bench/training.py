@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from distraction_gym.agents.common.checkpoint import latest_checkpoint, resume
-from distraction_gym.agents.common.presets import load_preset
+from distraction_gym.agents.common.presets import PresetError, check, load_preset
 from distraction_gym.agents.common.resumable import ResumableCheckpoint
 from distraction_gym.bench.callbacks import EpisodeLog, Evaluation, ProgressLines
 from distraction_gym.bench.evaluate import footage
@@ -57,6 +58,7 @@ def configure(
     steps: int | None = None,
     overrides: Mapping[str, Any] | None = None,
     n_envs: int | None = None,
+    env_kwargs: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> RunConfig:
     """Return a run's settings: the preset of the algorithm and environment, then the user's.
@@ -67,20 +69,26 @@ def configure(
         steps: Agent steps; None takes the preset's.
         overrides: Arguments of the agent's constructor; dictionaries in it are merged.
         n_envs: Environments at once; None takes the preset's.
+        env_kwargs: Keywords of `gym.make`, over the preset's.
         **settings: Further fields of `RunConfig`.
 
     Raises:
         UnknownName: for an unknown algorithm or environment.
+        PresetError: for a setting that the agent does not have, or without any number of steps.
     """
-    agent_class(algo)
+    changes = dict(overrides or {})
+    check(changes, agent_class(algo), "settings")
     name = str(parse_id(env))
-    preset = _merged(load_preset(algo, name), overrides or {})
-    preset_steps, preset_envs = preset.pop("n_timesteps"), preset.pop("n_envs", 1)
+    preset = _merged(load_preset(algo, name), changes)
+    preset_steps, preset_envs = preset.pop("n_timesteps", None), preset.pop("n_envs", 1)
+    if steps is None and preset_steps is None:
+        raise PresetError(f"the presets of {algo} say no n_timesteps for {name}: pass the steps")
     return RunConfig(
         algo=algo,
         env=name,
         steps=int(steps or preset_steps),
         n_envs=n_envs or preset_envs,
+        env_kwargs={**preset.pop("env_kwargs", {}), **(env_kwargs or {})},
         hyperparameters=preset,
         **settings,
     )
@@ -106,8 +114,8 @@ def train(config: RunConfig, folder: Path, habits: Habits, *, go_on: bool = Fals
         torch.set_num_threads(habits.threads)
     if go_on and _finished(config, folder):
         return folder
-    write_config(config, folder)
     model = _build(config, habits.device)
+    write_config(config, folder)
     if go_on and latest_checkpoint(folder / CHECKPOINTS) is not None:
         resume(model, folder / CHECKPOINTS)
     model.set_logger(_logger(folder, model.num_timesteps))
@@ -154,7 +162,8 @@ def _finished(config: RunConfig, folder: Path) -> bool:
 
 
 def _build(config: RunConfig, device: str) -> Any:
-    arguments = dict(config.hyperparameters)
+    # A deep copy: Stable-Baselines3 writes into the policy's arguments.
+    arguments = copy.deepcopy(config.hyperparameters)
     policy = arguments.pop("policy", "CnnPolicy")
     env = make_training_env(config)
     return agent_class(config.algo)(policy, env, seed=config.seed, device=device, **arguments)

@@ -95,6 +95,7 @@ def _demo(args: argparse.Namespace) -> None:
 
 def _print_report(files: list[Path]) -> None:
     page = next(path for path in files if path.suffix == ".md")
-    tables = [line for line in page.read_text("utf-8").splitlines() if line.startswith("|")]
+    lines = page.read_text("utf-8").splitlines()
+    tables = [line for line in lines if line.startswith(("|", "## ")) or line.endswith(":")]
     print("\n".join(tables))
     print("wrote:", *files, sep="\n  ")

@@ -110,10 +110,9 @@ def _loads(library: str) -> bool:
 def _print_triton() -> None:
     if importlib.util.find_spec("triton") is None:
         return
-    print("\ntriton is installed. With software GL, importing it after the first rendering")
-    print("  ends the process (torch does that when it makes an optimiser). This package")
-    print("  imports it first; a script that renders before it imports distraction_gym's")
-    print("  environments should say `import triton` at its top.")
+    print("\ntriton is installed. With software GL, importing it after the first rendering ends")
+    print("  the process, and torch imports it when it makes an optimiser. This package takes")
+    print("  care of it; a script that renders without it should `import triton` at its top.")
 
 
 def _print_backends(probes: list[Probe]) -> int:

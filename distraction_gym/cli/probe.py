@@ -5,10 +5,11 @@ A module of its own because a broken driver may end the process: `doctor` starts
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
 from typing import Any
+
+from distraction_gym.scenes import gl
 
 FRAMES = 50
 SIZE = 84
@@ -16,26 +17,37 @@ SIZE = 84
 
 def probe() -> dict[str, Any]:
     """Return the milliseconds per 84x84 frame of walker and the name of the renderer."""
-    # With software GL, importing triton after the first GL context ends the process.
-    with contextlib.suppress(ImportError):
-        import triton  # noqa: F401
+    gl.load_mujoco()
     from dm_control import suite
-    from OpenGL import GL
 
+    from distraction_gym.scenes.mujoco import MujocoScene
+
+    renderer = _renderer()
     physics = suite.load("walker", "walk", task_kwargs={"random": 0}).physics
-    frame = physics.render(SIZE, SIZE, camera_id=0)
-    with physics.contexts.gl.make_current() as context:
-        renderer = context.call(GL.glGetString, GL.GL_RENDERER)
+    scene = MujocoScene(physics.model.ptr, physics.data.ptr, image_size=SIZE)
+    frame = scene.render()
     start = time.perf_counter()
     for _ in range(FRAMES):
         physics.step()
-        physics.render(SIZE, SIZE, camera_id=0)
+        scene.render()
     spent = time.perf_counter() - start
+    scene.close()
     return {
         "ms": 1000 * spent / FRAMES,
-        "renderer": renderer.decode(),
+        "renderer": renderer,
         "blank": bool(frame.min() == frame.max()),
     }
+
+
+def _renderer() -> str:
+    """Return the driver's name for what draws: a graphics card, or llvmpipe (the processor)."""
+    context = gl.make_context(SIZE, SIZE)
+    from OpenGL import GL  # only now has mujoco told PyOpenGL its platform
+
+    with gl.current(context):
+        name: bytes = GL.glGetString(GL.GL_RENDERER)
+    context.free()
+    return name.decode()
 
 
 if __name__ == "__main__":
