@@ -125,7 +125,7 @@ class Canvas:
         if self._drawer is not None:
             with gl.current(context):
                 self._drawer.free()
-        context.free()
+        gl.free(context)
 
     def _update_terrain(self) -> None:
         """Send height fields again if a task has changed them (dm_control's quadruped_escape)."""
@@ -184,7 +184,7 @@ def camera_number(model: Any, camera: int | str | None) -> int:
 
 
 def _make_drawer(model: Any, size: tuple[int, int], quality: Quality) -> Any:
-    """Return the `mujoco.MjrContext`; it copies these settings, so that the model can keep its own."""
+    """Return the `mujoco.MjrContext`; it copies the settings, so that the model keeps its own."""
     frame, detail = model.vis.global_, model.vis.quality
     before = (frame.offheight, frame.offwidth, detail.shadowsize, detail.offsamples)
     frame.offheight, frame.offwidth = size
@@ -215,7 +215,12 @@ _open: weakref.WeakSet[Canvas] = weakref.WeakSet()
 
 @functools.cache
 def _register_cleanup() -> None:
-    atexit.register(lambda: [canvas.close() for canvas in list(_open)])
+    atexit.register(_close_all)
+
+
+def _close_all() -> None:
+    for canvas in list(_open):
+        canvas.close()
 
 
 def _close_at_exit(canvas: Canvas) -> None:

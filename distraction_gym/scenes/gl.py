@@ -1,4 +1,4 @@
-"""OpenGL without a screen: which backend to use, and contexts that leave everything as they found it."""
+"""OpenGL without a screen: which backend to use, and contexts that leave things as they were."""
 
 from __future__ import annotations
 
@@ -101,6 +101,12 @@ def current(context: Any) -> Iterator[None]:
     with _undisturbed():
         context.make_current()
         yield
+
+
+def free(context: Any) -> None:
+    """Free a context, whether or not it is current."""
+    with _undisturbed():
+        context.free()
 
 
 @contextlib.contextmanager

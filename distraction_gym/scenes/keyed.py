@@ -81,7 +81,7 @@ class MaskScene(PixelScene):
                 f"{frame.shape}; expected {frame.shape[:2]}, 1 where the picture is to be kept"
             )
         if keep.dtype == bool:
-            return ~keep
+            return np.logical_not(keep)
         return np.float32(1.0) - keep.astype(np.float32)
 
 

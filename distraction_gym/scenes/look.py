@@ -7,7 +7,7 @@ from typing import Any
 
 from distraction_gym.errors import UnsupportedEnvironment
 from distraction_gym.scenes.parts import PARTS, Parts, Tints, texture_pixels, textures_of
-from distraction_gym.scenes.textures import Checker, Gradient, Pixels, flat
+from distraction_gym.scenes.textures import Checker, Gradient, Pixels, fill
 from distraction_gym.typing import RGB
 
 Paint = tuple[str, tuple[RGB, ...]]
@@ -53,19 +53,20 @@ class PartLook:
         for texture in self._textures:
             pixels = texture_pixels(model, texture)
             stock = self._stock.setdefault(texture, pixels.copy())
-            pixels[:] = self._painted(texture, stock)
+            self._paint(texture, stock, pixels)
             upload(texture)
         self.written = self.wanted
 
-    def _painted(self, texture: int, stock: Pixels) -> Pixels:
+    def _paint(self, texture: int, stock: Pixels, out: Pixels) -> None:
         kind, colors = self.wanted
         if kind == "stock":
-            return stock
-        if kind == "flood":
-            return flat(stock, colors[0])
-        if texture not in self._painters:
-            self._painters[texture] = Gradient(stock) if self._part == "sky" else Checker(stock)
-        return self._painters[texture].paint(colors)
+            out[:] = stock
+        elif kind == "flood":
+            fill(colors[0], out)
+        else:
+            if texture not in self._painters:
+                self._painters[texture] = Gradient(stock) if self._part == "sky" else Checker(stock)
+            self._painters[texture].paint(colors, out)
 
 
 class Look:

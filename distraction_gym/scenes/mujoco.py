@@ -1,4 +1,4 @@
-"""Any MuJoCo model as a scene: pictures, exact masks and new colours, through mujoco's public API."""
+"""Any MuJoCo model as a scene: pictures, exact masks and new colours, by mujoco's public API."""
 
 from __future__ import annotations
 

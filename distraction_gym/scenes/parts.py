@@ -1,4 +1,4 @@
-"""Which geoms of a MuJoCo model are the floor and which the body, and where their colours are kept."""
+"""Which geoms of a MuJoCo model are floor or body, and where their colours are kept."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Tints:
             geom
             for geom in sorted(geoms)
             if model.geom_matid[geom] < 0
-            or not np.array_equal(model.geom_rgba[geom], np.float32(_DEFAULT_RGBA))
+            or not np.array_equal(model.geom_rgba[geom], np.array(_DEFAULT_RGBA, np.float32))
         ]
         self._geoms = plain
         self._materials = sorted(_materials(model, set(geoms) - set(plain)))

@@ -17,7 +17,7 @@ from distraction_gym.seeding import stream
 from distraction_gym.typing import Frame, Scene
 
 _CHOICES = """\
-  foreground="my_module:my_mask"  a function (frame, env) -> (H, W) bool, 1 where to keep the picture
+  foreground="my_module:my_mask"  a function (frame, env) -> (H, W) bool, 1 = keep
   foreground={"key": {"color": [0, 255, 0], "tolerance": 30}}  one colour is the background
   foreground="blend"  nothing is known: the video lies over the whole frame"""
 

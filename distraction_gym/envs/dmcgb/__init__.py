@@ -1,4 +1,4 @@
-"""DMC-GB: dm_control's suite under changed colours and video backgrounds (the table; `env.py` builds)."""
+"""DMC-GB: dm_control under changed colours and video backgrounds (the table; `env.py` builds)."""
 
 from distraction_gym.registration import Suite
 

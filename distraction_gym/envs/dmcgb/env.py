@@ -43,8 +43,8 @@ class DmControlEnv(shimmy.DmControlCompatibilityV0):
         self.metadata = {"render_modes": ["rgb_array"], "render_fps": rate}
         super().__init__(env, render_mode)
         self.metadata["render_fps"] = rate
-        bounds = self.action_space.low, self.action_space.high
-        low, high = (np.asarray(bound, np.float64) for bound in bounds)
+        spec = env.action_spec()
+        low, high = (np.asarray(bound, np.float64) for bound in (spec.minimum, spec.maximum))
         self._middle, self._reach = (high + low) / 2, (high - low) / 2
         self.action_space = gym.spaces.Box(-1.0, 1.0, low.shape, np.float32)
 
