@@ -1,0 +1,27 @@
+"""Agents that act from pictures, with Stable-Baselines3's five verbs; one folder per method.
+
+>>> from distraction_gym.agents import MaDi
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from distraction_gym.registry import Registry
+
+AGENTS: Registry[str] = Registry("agent")
+"""Name on the command line -> `"module:class"`; torch loads when the class is asked for."""
+
+for _name, _class in (("sac", "SAC"), ("svea", "SVEA"), ("madi", "MaDi")):
+    AGENTS.add(_name, f"distraction_gym.agents.{_name}:{_class}")
+
+_MODULES = {path.split(":")[1]: path.split(":")[0] for path in AGENTS.values()}
+
+__all__ = ["AGENTS", "SAC", "SVEA", "MaDi"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_MODULES[name]), name)

@@ -1,0 +1,1 @@
+"""What the methods share: the training loop, networks, replay, augmentations, checkpoints."""

@@ -1,0 +1,317 @@
+"""The one training loop of the pixel-SAC family; a method overrides the hooks that it changes.
+
+One update, in the order of the papers' code (spec madi, section 4): critic and extra modules,
+then, every second time, actor and entropy coefficient, then the target.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import stable_baselines3
+import torch
+import torch.nn.functional as F
+from gymnasium import spaces
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.utils import polyak_update
+from torch import Tensor, nn
+
+from distraction_gym.agents.common.augmentations import RandomShift
+from distraction_gym.agents.common.model_files import SafeSaveMixin
+from distraction_gym.agents.common.policy import PixelCritic, VisualSACPolicy
+from distraction_gym.agents.common.replay import FrameReplayBuffer
+from distraction_gym.errors import UnsupportedEnvironment
+
+
+class Batch(NamedTuple):
+    """Transitions for one update; pictures are float, 0-255, shifted but not yet masked."""
+
+    obs: Tensor
+    """`(B, 3k, H, W)`."""
+    action: Tensor
+    """`(B, A)` in [-1, 1]."""
+    reward: Tensor
+    """`(B, 1)`."""
+    next_obs: Tensor
+    discount: Tensor
+    """`(B, 1)`: gamma, or 0 where the episode terminated (never at a time limit)."""
+
+
+class VisualSAC(SafeSaveMixin, stable_baselines3.SAC):
+    """SAC from pixels: a trunk shared by actor and critic, trained by the critic's loss.
+
+    Defaults are those of the DMC-GB family (spec baselines, section 1). With
+    `policy_kwargs={"share_encoder": False}` and SB3's hyperparameters it equals SB3's `SAC`.
+
+    Args:
+        policy: `"CnnPolicy"`.
+        env: An environment with uint8 channel-first pictures `(3k, H, W)`, or its ID.
+        learning_rate: Adam's rate for actor and critic.
+        buffer_size: Transitions in the replay buffer.
+        learning_starts: Random steps before learning.
+        batch_size: Transitions of an update.
+        tau: Rate at which the target's Q networks follow.
+        gamma: Discount.
+        ent_coef: Entropy coefficient; `"auto_0.1"` learns it, from 0.1.
+        target_update_interval: Updates from one target update to the next.
+        replay_buffer_class: None for `FrameReplayBuffer`, which stores each frame once.
+        encoder_tau: Rate at which the target's trunk and projection follow; None for `tau`.
+        ent_coef_lr: Adam's rate for the entropy coefficient; None for `learning_rate`.
+        ent_coef_beta1: Adam's first beta there.
+        actor_update_interval: Updates of the critic from one of the actor to the next.
+        catch_up_updates: Updates made at once when learning starts; None for `learning_starts`.
+        shift: Pixels of random shift of observations; 0 for none.
+        shift_next: The same for next observations.
+        **kwargs: As in Stable-Baselines3's `SAC`.
+
+    Raises:
+        UnsupportedEnvironment: if the observations are no such pictures.
+    """
+
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"CnnPolicy": VisualSACPolicy}
+    policy: VisualSACPolicy
+
+    def __init__(
+        self,
+        policy: str | type[VisualSACPolicy],
+        env: Any,
+        learning_rate: float = 1e-3,
+        buffer_size: int = 500_000,
+        learning_starts: int = 1000,
+        batch_size: int = 128,
+        tau: float = 0.01,
+        gamma: float = 0.99,
+        *,
+        ent_coef: str | float = "auto_0.1",
+        target_update_interval: int = 2,
+        replay_buffer_class: Any = None,
+        encoder_tau: float | None = 0.05,
+        ent_coef_lr: float | None = 1e-4,
+        ent_coef_beta1: float = 0.5,
+        actor_update_interval: int = 2,
+        catch_up_updates: int | None = None,
+        shift: int = 0,
+        shift_next: int = 0,
+        _init_setup_model: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        self.encoder_tau = encoder_tau
+        self.ent_coef_lr = ent_coef_lr
+        self.ent_coef_beta1 = ent_coef_beta1
+        self.actor_update_interval = actor_update_interval
+        self.catch_up_updates = catch_up_updates
+        self.shift, self.shift_next = shift, shift_next
+        super().__init__(
+            policy,
+            env,
+            learning_rate,
+            buffer_size,
+            learning_starts,
+            batch_size,
+            tau,
+            gamma,
+            ent_coef=ent_coef,
+            target_update_interval=target_update_interval,
+            replay_buffer_class=replay_buffer_class or FrameReplayBuffer,
+            _init_setup_model=_init_setup_model,
+            **kwargs,
+        )
+
+    # Hooks: what a method may change.
+
+    def encode_inputs(self, obs: Tensor) -> Tensor:
+        """Change pictures, float `(B, 3k, H, W)` 0-255, on their way to every network."""
+        return obs
+
+    def extra_modules(self) -> dict[str, tuple[nn.Module, float]]:
+        """Return modules that the critic's loss trains too: name -> (module, learning rate)."""
+        return {}
+
+    def critic_loss(self, batch: Batch) -> Tensor:
+        """Return the loss of critic, trunk and extra modules: here the squared TD error."""
+        return self.q_error(batch.obs, batch.action, self.td_target(batch))
+
+    def actor_loss(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the actor's loss, and the log-probabilities `(B, 1)` of the actions it took."""
+        with torch.no_grad():
+            obs = self.encode_inputs(batch.obs)
+            # A shared trunk learns nothing here; unshared extractors do, further down.
+            encoded = self.policy.encode(obs)
+        action, log_prob = self.policy.act(encoded, noise)
+        q_value = self.policy.q_values(encoded, action).min(dim=1, keepdim=True).values
+        return (self._alpha() * log_prob - q_value).mean(), log_prob
+
+    def auxiliary_losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Return named losses to add to the critic's."""
+        return {}
+
+    # Parts for hooks.
+
+    @torch.no_grad()
+    def td_target(self, batch: Batch) -> Tensor:
+        """Return `r + discount * (min_i Q'_i(o', a') - alpha log pi(a'|o'))`, `(B, 1)`.
+
+        `o'` is never strongly augmented, and `a'` comes from the online actor.
+        """
+        obs = self.encode_inputs(batch.next_obs)
+        action, log_prob = self.policy.act(self.policy.encode(obs), self._noise(len(obs)))
+        encoded = self.policy.encode(obs, target=True)
+        q_value = self.policy.q_values(encoded, action, target=True).min(1, keepdim=True).values
+        return batch.reward + batch.discount * (q_value - self._alpha() * log_prob)
+
+    def q_error(self, obs: Tensor, action: Tensor, target: Tensor) -> Tensor:
+        """Return `1/2 sum_i mean (Q_i(obs, action) - target)^2`, as Stable-Baselines3 has it."""
+        q_values = self.policy.q_values(self.policy.encode(self.encode_inputs(obs)), action)
+        errors = [F.mse_loss(q[:, None], target) for q in q_values.unbind(1)]
+        return 0.5 * torch.stack(errors).sum()
+
+    # The loop.
+
+    def train(self, gradient_steps: int, batch_size: int = 64) -> None:
+        """Make `gradient_steps` updates, and once the ones to catch up with the random steps."""
+        self.policy.set_training_mode(True)
+        self._update_learning_rate([self.actor.optimizer, self.critic.optimizer])
+        if self._n_updates == 0:
+            missed = self.catch_up_updates
+            gradient_steps += self.learning_starts if missed is None else missed
+        losses: dict[str, list[float]] = defaultdict(list)
+        for _ in range(gradient_steps):
+            for name, value in self._update(self._sample(batch_size)).items():
+                losses[name].append(value.item())
+        self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
+        for name, values in losses.items():
+            self.logger.record(f"train/{name}", np.mean(values))
+
+    def _update(self, batch: Batch) -> dict[str, Tensor]:
+        self._n_updates += 1
+        acts = self._n_updates % self.actor_update_interval == 0
+        # Drawn before the target's, so that the random numbers fall as in SB3's own loop.
+        noise = self._noise(len(batch.obs)) if acts else None
+        alpha = self._alpha()
+        losses = self._update_critic(batch)
+        if noise is not None:
+            losses |= self._update_actor(batch, noise)
+        if self._n_updates % self.target_update_interval == 0:
+            self._update_target()
+        return {**losses, "ent_coef": alpha}
+
+    def _update_critic(self, batch: Batch) -> dict[str, Tensor]:
+        critic_loss = self.critic_loss(batch)
+        extra = self.auxiliary_losses(batch)
+        optimizers = [self.critic.optimizer]
+        if self.extra_optimizer is not None:
+            optimizers.append(self.extra_optimizer)
+        for optimizer in optimizers:
+            optimizer.zero_grad()
+        sum(extra.values(), critic_loss).backward()  # type: ignore[no-untyped-call]
+        for optimizer in optimizers:
+            optimizer.step()
+        return {"critic_loss": critic_loss.detach(), **extra}
+
+    def _update_actor(self, batch: Batch, noise: Tensor) -> dict[str, Tensor]:
+        with _frozen(self.critic):
+            actor_loss, log_prob = self.actor_loss(batch, noise)
+        self.actor.optimizer.zero_grad()
+        actor_loss.backward()  # type: ignore[no-untyped-call]
+        self.actor.optimizer.step()
+        losses = {"actor_loss": actor_loss.detach()}
+        if self.ent_coef_optimizer is not None:
+            assert self.log_ent_coef is not None
+            missing = (log_prob + float(self.target_entropy)).detach()
+            loss = -(self.log_ent_coef * missing).mean()
+            self.ent_coef_optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.ent_coef_optimizer.step()
+            losses["ent_coef_loss"] = loss.detach()
+        return losses
+
+    def _update_target(self) -> None:
+        online, target = self.critic, self.critic_target
+        if self.encoder_tau is None or not isinstance(online, PixelCritic):
+            polyak_update(online.parameters(), target.parameters(), self.tau)
+        else:
+            assert isinstance(target, PixelCritic)
+            encoders = online.encoder_parameters(), target.encoder_parameters()
+            polyak_update(*encoders, self.encoder_tau)
+            heads = online.q_networks, target.q_networks
+            for head, target_head in zip(*heads, strict=True):
+                polyak_update(head.parameters(), target_head.parameters(), self.tau)
+        polyak_update(self.batch_norm_stats, self.batch_norm_stats_target, 1.0)
+
+    def _sample(self, batch_size: int) -> Batch:
+        assert self.replay_buffer is not None
+        data = self.replay_buffer.sample(batch_size, env=self._vec_normalize_env)
+        discount = self.gamma if data.discounts is None else data.discounts
+        return Batch(
+            self._shift(data.observations.float(), self.shift),
+            data.actions,
+            data.rewards,
+            self._shift(data.next_observations.float(), self.shift_next),
+            (1 - data.dones) * discount,
+        )
+
+    @staticmethod
+    def _shift(obs: Tensor, pad: int) -> Tensor:
+        return RandomShift(pad)(obs) if pad else obs
+
+    def _noise(self, batch: int) -> Tensor:
+        shape = (batch, spaces.flatdim(self.action_space))
+        return torch.normal(torch.zeros(shape, device=self.device), 1.0)
+
+    def _alpha(self) -> Tensor:
+        if self.log_ent_coef is None:
+            return self.ent_coef_tensor
+        return self.log_ent_coef.detach().exp()
+
+    # Construction and files.
+
+    def _setup_model(self) -> None:
+        super()._setup_model()
+        self._check_pictures()
+        if self.log_ent_coef is not None:
+            rate = self.lr_schedule(1) if self.ent_coef_lr is None else self.ent_coef_lr
+            betas = (self.ent_coef_beta1, 0.999)
+            self.ent_coef_optimizer = torch.optim.Adam([self.log_ent_coef], rate, betas)
+        modules = self.extra_modules()
+        self.extras = nn.ModuleDict({name: module for name, (module, _) in modules.items()})
+        self.extras.to(self.device)
+        groups = [{"params": m.parameters(), "lr": rate} for m, rate in modules.values()]
+        self.extra_optimizer = torch.optim.Adam(groups) if groups else None
+        self.policy.input_hook = self.encode_inputs
+
+    def _check_pictures(self) -> None:
+        if not (isinstance(self.policy, VisualSACPolicy) and self.policy.share_encoder):
+            return
+        space = self.observation_space
+        shape = space.shape or ()
+        if space.dtype != np.uint8 or len(shape) != 3 or shape[0] % 3:
+            raise UnsupportedEnvironment(
+                f"{type(self).__name__} acts from stacked RGB frames, uint8 (3k, H, W), got "
+                f"{space}. Draw and stack them:  StackFrames(AddRenderObservation(env), 3)"
+            )
+
+    def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
+        modules, tensors = super()._get_torch_save_params()
+        if self.extra_optimizer is not None:
+            modules = [*modules, "extras", "extra_optimizer"]
+        return modules, tensors
+
+    def _excluded_save_params(self) -> list[str]:
+        return [*super()._excluded_save_params(), "extras", "extra_optimizer"]
+
+
+@contextmanager
+def _frozen(module: nn.Module) -> Iterator[None]:
+    """Spare the gradients of a module's weights; those of its inputs still flow."""
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)

@@ -1,0 +1,71 @@
+"""SVEA: stabilized Q-value estimation under augmentation (arXiv 2107.00644)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from distraction_gym.agents.common.augmentations import AUGMENTATIONS, Overlay
+from distraction_gym.agents.common.visual_sac import Batch, VisualSAC
+
+__all__ = ["SVEA"]
+
+
+class SVEA(VisualSAC):
+    """Learn Q values of clean and strongly augmented pictures from one clean target.
+
+    Args:
+        *args: As `VisualSAC`.
+        augment: Strong augmentation, a name in `AUGMENTATIONS`: `"overlay"` or `"random_conv"`.
+        overlay_images: Pictures for `"overlay"`: `"generated"`, or a folder (Places365's layout).
+        overlay_alpha: Their weight.
+        svea_alpha: Weight of the clean half of the loss.
+        svea_beta: Weight of the augmented half.
+        shift: Pixels of random shift, also beneath the strong augmentation.
+        shift_next: The same for next observations.
+        **kwargs: As `VisualSAC`.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        augment: str = "overlay",
+        overlay_images: str = "generated",
+        overlay_alpha: float = 0.5,
+        svea_alpha: float = 0.5,
+        svea_beta: float = 0.5,
+        shift: int = 4,
+        shift_next: int = 4,
+        **kwargs: Any,
+    ) -> None:
+        self.augment = augment
+        self.overlay_images, self.overlay_alpha = overlay_images, overlay_alpha
+        self.svea_alpha, self.svea_beta = svea_alpha, svea_beta
+        super().__init__(*args, shift=shift, shift_next=shift_next, **kwargs)
+
+    def critic_loss(self, batch: Batch) -> Tensor:
+        """Return `alpha * error(o) + beta * error(augmented o)`, both against the clean target."""
+        target = self.td_target(batch)
+        augmented = self.augmentation(batch.obs)
+        if self.svea_alpha != self.svea_beta:
+            clean = self.svea_alpha * self.q_error(batch.obs, batch.action, target)
+            return clean + self.svea_beta * self.q_error(augmented, batch.action, target)
+        # A mean over both halves at once is half of the sum of two means.
+        both = (
+            torch.cat([x, y])
+            for x, y in zip(
+                (batch.obs, batch.action, target), (augmented, batch.action, target), strict=True
+            )
+        )
+        return (self.svea_alpha + self.svea_beta) * self.q_error(*both)
+
+    def _setup_model(self) -> None:
+        super()._setup_model()
+        strong = AUGMENTATIONS[self.augment]
+        overlay = {"images": self.overlay_images, "alpha": self.overlay_alpha}
+        self.augmentation = strong(**(overlay if strong is Overlay else {}))
+
+    def _excluded_save_params(self) -> list[str]:
+        return [*super()._excluded_save_params(), "augmentation"]
