@@ -18,7 +18,7 @@ def agent_view(model: Any) -> View:
 
     Args:
         model: A trained model. One with `encode_inputs` shows what that hook passes on, one with
-            `masks` its mask as well; any other sees the observation itself.
+            `explain` its mask as well; any other sees the observation itself.
     """
 
     def view(obs: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray]:
@@ -27,8 +27,8 @@ def agent_view(model: Any) -> View:
         panels: dict[str, npt.NDArray] = {}
         with torch.no_grad():
             batch = torch.as_tensor(obs[None], device=model.device).float()
-            if hasattr(model, "masks"):
-                panels["mask"] = model.masks(batch)[0, -1].cpu().numpy()
+            if hasattr(model, "explain"):
+                panels["mask"] = model.explain(batch)[0].cpu().numpy()
             seen = model.encode_inputs(batch)[0].clamp(0, 255).round().byte().cpu().numpy()
         return {**panels, SEEN: newest_frame(seen)}
 

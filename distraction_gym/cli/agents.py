@@ -69,7 +69,7 @@ def _add_record(parser: argparse.ArgumentParser) -> None:
     _add_model(parser)
     parser.add_argument("--mode", default="video_hard")
     parser.add_argument("--out", type=Path, required=True, metavar="MP4")
-    parser.add_argument("--episodes", type=positive, default=3)
+    parser.add_argument("--episodes", type=positive, default=1)
     parser.add_argument("--size", type=positive, default=192, help="height of a panel, pixels")
     parser.set_defaults(run=_record)
 

@@ -9,6 +9,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 from importlib import metadata
 from typing import NamedTuple
 
@@ -54,9 +55,11 @@ def probe_backend(backend: str) -> Probe:
         del env["PYOPENGL_PLATFORM"]
     command = [sys.executable, "-m", "distraction_gym.cli.probe"]
     try:
-        child = subprocess.run(
-            command, env=env, capture_output=True, text=True, timeout=PROBE_SECONDS
-        )
+        # mujoco writes a log of its failures into the working directory.
+        with tempfile.TemporaryDirectory() as folder:
+            child = subprocess.run(
+                command, env=env, capture_output=True, text=True, timeout=PROBE_SECONDS, cwd=folder
+            )
     except subprocess.TimeoutExpired:
         return Probe(backend, None, f"no frame after {PROBE_SECONDS} s")
     if child.returncode < 0:
