@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import functools
 import weakref
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -213,17 +212,16 @@ def _make_camera(model: Any, number: int) -> Any:
 _open: weakref.WeakSet[Canvas] = weakref.WeakSet()
 
 
-@functools.cache
-def _register_cleanup() -> None:
-    atexit.register(_close_all)
-
-
 def _close_all() -> None:
     for canvas in list(_open):
         canvas.close()
 
 
 def _close_at_exit(canvas: Canvas) -> None:
-    """Free a canvas while the graphics driver is still there."""
+    """Free a canvas while the graphics driver is still there.
+
+    mujoco and dm_control each shut EGL down at exit, the last to register first: stay the last.
+    """
     _open.add(canvas)
-    _register_cleanup()
+    atexit.unregister(_close_all)
+    atexit.register(_close_all)

@@ -1,0 +1,110 @@
+"""The wrappers on Gymnasium's and Shimmy's MuJoCo environments."""
+
+import gc
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from pictures import Footage
+
+from distraction_gym.errors import UnsupportedEnvironment
+
+pytest.importorskip("mujoco")
+
+from distraction_gym.scenes import find_scene
+from distraction_gym.scenes.gl import load_mujoco
+from distraction_gym.wrappers import DistractionWrapper, ObserveScene
+from distraction_gym.wrappers import distraction as module
+
+load_mujoco()
+pytestmark = pytest.mark.render
+COLORS = {
+    "sky": [(0.9, 0.1, 0.1)],
+    "floor": [(0.0, 0.3, 0.0), (0.0, 0.9, 0.0)],
+    "body": [(0.0, 0.0, 1.0)],
+}
+
+
+@pytest.fixture
+def footage(monkeypatch):
+    monkeypatch.setattr(module, "build", lambda mode, **kwargs: [Footage()])
+
+
+@pytest.fixture
+def own_pictures():
+    made = []
+
+    def make(name, size=100):
+        env = gym.make(name, render_mode="rgb_array", width=size, height=size)
+        made.append(gym.wrappers.AddRenderObservation(env))
+        return made[-1]
+
+    yield make
+    # Left to the garbage collector, a viewer would take the next test's context with it.
+    for env in made:
+        env.close()
+    gc.collect()
+
+
+@pytest.mark.parametrize("name", ["HalfCheetah-v5", "InvertedPendulum-v5"])
+def test_masks_fit_the_pictures_that_gymnasium_draws(footage, own_pictures, name):
+    env = DistractionWrapper(own_pictures(name), "video_hard")
+    for act in (lambda: env.reset(seed=0), lambda: env.step(env.action_space.sample())[::4]):
+        obs, info = act()
+        picture, start = env.undistorted, info["distraction"][0]["start"]
+        kept = (obs == picture).all(axis=-1)
+        assert 0.01 < kept.mean() < 0.6
+        assert (obs[~kept] >= start).all() and (obs[~kept] <= start + 1).all()
+    # What is kept is the robot: its colour is what the clip and the surroundings are not.
+    body = env.scene.background(["body"], picture)
+    assert (kept == body).mean() > 0.99
+
+
+def test_colours_reach_gymnasiums_viewer(own_pictures):
+    env = own_pictures("Hopper-v5")
+    scene = find_scene(env)
+    stock, _ = env.reset(seed=0)
+    scene.recolor(COLORS)
+    new, _ = env.reset(seed=0)
+    sky, floor, body = (scene.background([part], new) for part in ("sky", "floor", "body"))
+    assert new[sky].mean(axis=0).argmax() == 0
+    assert new[floor].mean(axis=0).argmax() == 1
+    assert new[body].mean(axis=0).argmax() == 2
+    scene.restore()
+    np.testing.assert_array_equal(env.reset(seed=0)[0], stock)
+
+
+def test_observe_scene_turns_states_into_pictures(footage):
+    env = ObserveScene(
+        gym.make("HalfCheetah-v5", render_mode="rgb_array"), image_size=64, quality="draft"
+    )
+    obs, _ = env.reset(seed=0)
+    assert obs.shape == (64, 64, 3) and env.observation_space.contains(obs)
+    distracted = DistractionWrapper(env, "video_hard")
+    assert distracted.scene is env.scene
+    obs, _ = distracted.reset(seed=0)
+    assert (obs == env.render()).all(axis=-1).mean() < 0.6
+    env.close()
+
+
+def test_observe_scene_needs_mujoco():
+    with pytest.raises(UnsupportedEnvironment, match="MuJoCo"):
+        ObserveScene(gym.make("Pendulum-v1"))
+
+
+def test_masks_fit_the_pictures_that_shimmy_draws(footage):
+    suite = pytest.importorskip("dm_control.suite")
+    from shimmy.dm_control_compatibility import DmControlCompatibilityV0
+
+    asked = {"height": 60, "width": 80, "camera_id": 0}
+    env = DmControlCompatibilityV0(suite.load("cartpole", "balance"), "rgb_array", asked)
+    env = DistractionWrapper(gym.wrappers.AddRenderObservation(env), "video_hard")
+    obs, _ = env.reset(seed=0)
+    ids = env.unwrapped.physics.render(**asked, segmentation=True)
+    kept = (obs == env.undistorted).all(axis=-1)
+    behind = env.scene.background(["sky", "floor"], obs)
+    assert obs.shape == (60, 80, 3) and behind[ids[..., 1] == -1].all()
+    assert (kept == ~behind).mean() > 0.99
+    with pytest.raises(UnsupportedEnvironment, match="ObserveScene"):
+        env.scene.recolor(COLORS)
+    env.close()
