@@ -22,7 +22,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("stable_baselines3")
 
 TINY = ("--set", "learning_starts=20", "--set", "batch_size=8", "--set", "buffer_size=200")
-TRAIN = ("train", "--env", "mini-reach-clean-v0", "--threads", "1", "--device", "cpu", *TINY)
+TINY += ("--set", "catch_up_updates=1")
+TRAIN = ("train", "--env", "mini-reach-clean-v0", "--n-envs", "1", "--threads", "1", *TINY)
 MADI = (*TRAIN, "--algo", "madi", "-n", "60")
 
 
