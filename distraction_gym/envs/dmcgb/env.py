@@ -38,15 +38,21 @@ class DmControlEnv(shimmy.DmControlCompatibilityV0):
     """
 
     def __init__(self, env: Any, render_mode: str | None = None) -> None:
-        # Shimmy would write the frame rate into a dictionary that all its environments share.
-        rate = round(1 / env.control_timestep())
-        self.metadata = {"render_modes": ["rgb_array"], "render_fps": rate}
+        # Shimmy writes its own frame rate, and into a dictionary that all its environments share.
+        self.metadata = {"render_modes": ["rgb_array"]}
         super().__init__(env, render_mode)
-        self.metadata["render_fps"] = rate
+        self.metadata["render_fps"] = round(1 / env.control_timestep())
         spec = env.action_spec()
         low, high = (np.asarray(bound, np.float64) for bound in (spec.minimum, spec.maximum))
         self._middle, self._reach = (high + low) / 2, (high - low) / 2
         self.action_space = gym.spaces.Box(-1.0, 1.0, low.shape, np.float32)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Everything, in the middle of an episode: Shimmy would pickle its arguments only.
+        return self.__dict__
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -110,6 +116,10 @@ def make(
     control = suite.load(domain, name, task_kwargs={"time_limit": _NEVER})
     env: gym.Env = DmControlEnv(control, render_mode)
     env = ActionRepeat(env, repeat)
+    env.metadata = {
+        **env.metadata,
+        "render_fps": max(1, round(1 / (repeat * control.control_timestep()))),
+    }
     env = ObserveScene(
         env,
         image_size,
