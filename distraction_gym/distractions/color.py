@@ -1,0 +1,51 @@
+"""New colours for the robot, the floor and the sky, drawn from a table at every reset."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from distraction_gym.assets.store import color_table
+from distraction_gym.distractions.base import DISTRACTIONS, Distraction
+from distraction_gym.typing import Scene
+
+
+@DISTRACTIONS.register("color")
+class Color(Distraction):
+    """Recolour the scene for each episode (spec dmc_gb, section 2: color_easy, color_hard).
+
+    Edge marks, the sky's lower end and all other materials keep their colours.
+
+    Args:
+        table: `"color_easy"`, `"color_hard"` or a file of your own (see `assets.store`).
+        assets: `"auto"`, `"generated"` or a folder.
+
+    Raises:
+        AssetsMissing: if a named folder has no such table.
+        UnknownName: for a table that does not exist.
+    """
+
+    def __init__(self, table: str = "color_hard", assets: str = "auto") -> None:
+        self._name, self._table = table, color_table(table, assets)
+        self._index = 0
+
+    def reset(self, rng: np.random.Generator, scene: Scene) -> None:
+        """Draw an entry and wear it.
+
+        Raises:
+            UnsupportedEnvironment: if the scene's colours are out of reach.
+        """
+        self._index = int(rng.integers(len(self._table)))
+        colors = self._table[self._index]
+        scene.recolor(
+            {
+                "floor": (colors["grid_rgb1"], colors["grid_rgb2"]),
+                "sky": (colors["skybox_rgb"],),
+                "body": (colors["self_rgb"],),
+            }
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Return the table and which of its entries this episode wears."""
+        return {"table": self._name, "index": self._index}
