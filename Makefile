@@ -10,6 +10,7 @@ ARGS ?=
 export MUJOCO_GL ?= egl
 
 .DEFAULT_GOAL := help
+.NOTPARALLEL:  # all of them write to one .venv
 .PHONY: help demo test lint docs gallery videos bench clean demo-env full-env
 
 help: ## show this list

@@ -5,15 +5,17 @@
 #   full  what tests, docs, benchmarks and videos need
 # A second run finds the stamp of the first and does nothing.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 VENV=.venv
-case "${1:-}" in
-  demo) EXTRAS=agents,bench ;;
-  full) EXTRAS=dmc,agents,bench,zoo,docs,dev ;;
+DEMO=('.[agents,bench]')
+# Gymnasium's own MuJoCo tasks are among those that the tests and examples put distractions into.
+FULL=('.[dmc,agents,bench,zoo,docs,dev]' 'gymnasium[mujoco]')
+KIND=${1:-}
+case "$KIND" in
+  demo | full) ;;
   *) echo "usage: scripts/bootstrap.sh demo|full" >&2; exit 2 ;;
 esac
-KIND=$1
 
 stop() { echo "bootstrap: $*" >&2; exit 1; }
 
@@ -39,9 +41,8 @@ wanted_libraries() {
   esac
 }
 
-missing_libraries() {
-  # shellcheck disable=SC2046
-  "$1" - $(wanted_libraries) <<'PYTHON'
+missing() {  # missing PYTHON LIBRARY...: those that the dynamic linker does not find
+  "$1" - "${@:2}" <<'PYTHON'
 import ctypes, sys
 for name in sys.argv[1:]:
     try:
@@ -70,13 +71,18 @@ install_packages() {  # install_packages WHY PACKAGE...: with apt-get, or say wh
 
 check_libraries() {
   [ "$(uname -s)" = Linux ] || return 0
-  local missing name packages=()
-  missing=$(missing_libraries "$1" | xargs)
-  [ -n "$missing" ] || return 0
-  for name in $missing; do packages+=("$(package_of "$name")"); done
-  install_packages "system libraries are missing ($missing)" "${packages[@]}"
-  missing=$(missing_libraries "$1" | xargs)
-  [ -z "$missing" ] || stop "still missing after apt-get: $missing"
+  local python=$1 wanted absent name packages=()
+  read -ra wanted <<<"$(wanted_libraries | xargs)"
+  absent=$(missing "$python" "${wanted[@]}" | xargs)
+  [ -n "$absent" ] || return 0
+  if [ "$absent" = libEGL.so.1 ] && [ -z "$(missing "$python" libOSMesa.so.8)" ] \
+    && ! apt_prefix >/dev/null; then
+    stop "libEGL.so.1 is missing, but OSMesa is here. Type:  export MUJOCO_GL=osmesa"
+  fi
+  for name in $absent; do packages+=("$(package_of "$name")"); done
+  install_packages "system libraries are missing ($absent)" "${packages[@]}"
+  absent=$(missing "$python" "${wanted[@]}" | xargs)
+  [ -z "$absent" ] || stop "still missing after apt-get: $absent"
 }
 
 # ---- Python ---------------------------------------------------------------------------------
@@ -113,28 +119,38 @@ make_venv() {
 # ---- packages -------------------------------------------------------------------------------
 
 # The path is in it: a moved checkout has a venv whose scripts point to the old place.
-fingerprint() { { pwd; cat pyproject.toml constraints.txt; } | sha256sum; }
+fingerprint() { { pwd; cat pyproject.toml constraints.txt scripts/bootstrap.sh; } | sha256sum; }
 
 stamped() { [ "$(cat "$VENV/stamp-$KIND" 2>/dev/null)" = "$(fingerprint)" ]; }
 
 install() {
-  echo "bootstrap: installing distraction-gym[$EXTRAS] into $VENV (a few GB, some minutes)"
+  local what=("${DEMO[@]}")
+  if [ "$KIND" = full ]; then what=("${FULL[@]}"); fi
+  echo "bootstrap: installing ${what[*]} into $VENV (a few GB, some minutes)"
   "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check \
-    -c constraints.txt -e ".[$EXTRAS]"
+    -c constraints.txt -e "${what[@]}" || stop "pip failed: see above"
   fingerprint > "$VENV/stamp-demo"  # full holds all that demo needs
   if [ "$KIND" = full ]; then fingerprint > "$VENV/stamp-full"; fi
 }
 
+same_version() {  # do two interpreters have the same X.Y?
+  local ask='import sys; print(sys.version_info[:2])'
+  [ "$("$1" -c "$ask" 2>/dev/null)" = "$("$2" -c "$ask" 2>/dev/null)" ]
+}
+
+if [ -x "$VENV/bin/python" ] && "$VENV/bin/python" -c '' 2>/dev/null; then
+  # Somebody's environment: never replaced unasked.
+  usable "$VENV/bin/python" \
+    || stop "$VENV is $("$VENV/bin/python" -V), not 3.10.12 to 3.12. Type:  make clean"
+  [ -z "${PYTHON:-}" ] || same_version "$PYTHON" "$VENV/bin/python" \
+    || stop "$VENV is $("$VENV/bin/python" -V), not PYTHON=$PYTHON. Type:  make clean"
+fi
 if stamped && usable "$VENV/bin/python"; then
   check_libraries "$VENV/bin/python"
   exit 0
 fi
-if [ -f "$VENV/stamp-full" ] && [ "$KIND" = demo ]; then  # never leave half of it outdated
-  KIND=full EXTRAS=dmc,agents,bench,zoo,docs,dev
-fi
+if [ -f "$VENV/stamp-full" ]; then KIND=full; fi  # never leave half of it outdated
 python=$(find_python)
 check_libraries "$python"
-if ! usable "$VENV/bin/python" || ! "$VENV/bin/python" -m pip --version >/dev/null 2>&1; then
-  make_venv "$python"
-fi
+if ! "$VENV/bin/python" -m pip --version >/dev/null 2>&1; then make_venv "$python"; fi
 install
