@@ -33,15 +33,15 @@ class Ball(gym.Env):
     def picture(self):
         """Draw table and ball."""
         frame = np.full((96, 96, 3), GREEN, np.uint8)
-        cv2.circle(frame, tuple(int(value) for value in self.place), 12, (255, 255, 255), -1)
+        cv2.circle(frame, self.place.astype(int).tolist(), 12, (255, 255, 255), -1)
         return frame
 
 
 def ball(frame, env):
     """Return the mask `(H, W)`: True where the picture is to be kept."""
     rows, columns = np.mgrid[:96, :96]
-    x, y = env.unwrapped.place
-    return (columns - x) ** 2 + (rows - y) ** 2 <= 13**2
+    x, y = env.unwrapped.place.astype(int)
+    return (columns - x) ** 2 + (rows - y) ** 2 <= 12.5**2
 
 
 FOREGROUNDS = {
