@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
 import gymnasium as gym
 
+from distraction_gym.assets.clips import FileClip
+from distraction_gym.assets.files import sha256
 from distraction_gym.assets.store import clips
 from distraction_gym.bench.records import Record, commit, digest, now, versions
 from distraction_gym.bench.runs import RunConfig
@@ -105,6 +108,18 @@ def _label(assets: str) -> str:
 
 
 def clips_digest(mode: str, assets: str, size: tuple[int, int]) -> str:
-    """Return a digest of the clips that a mode may show at a size `(H, W)`, in order."""
+    """Return a digest of the clips that a mode may show, in order: of files the content.
+
+    Args:
+        mode: A mode of the suite.
+        assets: `"auto"`, `"generated"` or a folder.
+        size: Height and width of generated clips.
+    """
     packs = [item["pack"] for item in MODES[mode] if item["kind"] == "video"]
-    return digest(clip.key(size) for pack in packs for clip in clips(pack, assets))
+    found = [clip for pack in packs for clip in clips(pack, assets)]
+    return digest(_content(c.path) if isinstance(c, FileClip) else c.key(size) for c in found)
+
+
+@lru_cache(maxsize=1024)
+def _content(path: Path) -> str:
+    return sha256(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,9 +49,8 @@ def _show(args: argparse.Namespace) -> None:
     print(name)
     print(f"  suite {name.suite}, task {name.task}, mode {name.mode}")
     print(f"  distractions: {json.dumps(_distractions(name.mode))}")
-    for pack, found in _packs(name, args.assets).items():
-        print(f"  assets: {pack}: {found}")
-    env = gym.make(str(name), assets=args.assets, **env_kwargs(args))
+    assets = args.assets if _print_packs(name, args.assets) else "generated"
+    env = gym.make(str(name), assets=assets, **env_kwargs(args))
     try:
         _print_env(env)
         if args.preview:
@@ -66,20 +66,22 @@ def _distractions(mode: str) -> list[dict[str, Any]]:
     return MODES[mode]
 
 
-def _packs(name: EnvName, assets: str) -> dict[str, str]:
-    """Return each pack that the mode plays, and whether it is there."""
+def _print_packs(name: EnvName, assets: str) -> bool:
+    """Print each pack that the mode plays and whether it is there; return whether all are."""
     from distraction_gym.assets.store import clips
 
-    found = {}
+    complete = True
     for item in _distractions(name.mode):
         if item["kind"] != "video":
             continue
         source = _footage(name, assets)
         try:
-            found[item["pack"]] = f"{len(clips(item['pack'], source))} clips ({source})"
+            print(f"  clips of {item['pack']}: {len(clips(item['pack'], source))} ({source})")
         except AssetsMissing as error:
-            found[item["pack"]] = f"missing. {error}"
-    return found
+            complete = False
+            print(f"  clips of {item['pack']}: missing, and shown with generated ones below")
+            print(textwrap.indent(str(error), "    "))
+    return complete
 
 
 def _footage(name: EnvName, assets: str) -> str:

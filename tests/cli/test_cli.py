@@ -1,8 +1,10 @@
 """Parsing, and wrong input: one clear line and exit status 2."""
 
+import json
 import subprocess
 import sys
 
+import cv2
 import pytest
 
 from distraction_gym.cli import build_parser, main
@@ -48,6 +50,20 @@ def test_settings_are_json_and_dots_reach_inside():
     }
 
 
+def test_fetch_prints_terms_and_files(tmp_path, capsys):
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "a.mp4").write_bytes(b"a clip")
+    page = {"name": "mine", "base": f"file://{tmp_path}/files/", "terms": "Mine. Take it."}
+    (tmp_path / "mine.json").write_text(json.dumps({**page, "packs": {"few": {"a.mp4": None}}}))
+    command = ("fetch", str(tmp_path / "mine.json"), "--into", str(tmp_path / "out"))
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("Mine. Take it.") and "unverified a.mp4" in said
+    assert (tmp_path / "out" / "a.mp4").read_bytes() == b"a clip"
+    assert "Did you mean 'few'?" in error_of(capsys, *command, "--packs", "fev")
+    assert "Did you mean 'dmcgb'?" in error_of(capsys, "fetch", "dmcgp")
+
+
 @pytest.mark.parametrize("pair", ["a", "=1", "a..b=1"])
 def test_a_setting_that_cannot_be_read_is_named(pair):
     with pytest.raises(OptionError, match="KEY=VALUE"):
@@ -90,3 +106,34 @@ def test_the_module_runs():
     command = [sys.executable, "-m", "distraction_gym", "--version"]
     out = subprocess.run(command, capture_output=True, text=True, check=True)
     assert out.stdout.startswith("distraction-gym ")
+
+
+def test_show_says_what_an_environment_is_made_of(tmp_path, capsys):
+    preview = tmp_path / "new" / "preview.png"
+    assert main(["show", "mini-track-video_hard-v0", "--preview", str(preview)]) == 0
+    said = capsys.readouterr().out
+    for part in (
+        '[{"kind": "video", "pack": "video_hard", "replace": ["sky", "floor"]}]',
+        "clips of video_hard: 100 (generated)",
+        "uint8 (3, 36, 36), 0 to 255",
+        "DistractionWrapper(mode='video_hard', foreground='auto', assets='generated'",
+        "action repeat: 1; time limit: 50 agent steps",
+    ):
+        assert part in said
+    picture = cv2.imread(str(preview))
+    assert picture is not None and picture.shape[1] > 4 * 240
+
+
+def test_show_survives_missing_clips(tmp_path, capsys):
+    assert main(["show", "mini-reach-video_easy-v0", "--assets", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "video_easy: missing" in said and "distraction-gym fetch dmcgb" in said
+    assert "StackFrames(k=1)" in said
+
+
+def test_show_passes_keywords_on(capsys):
+    assert main(["show", "mini-reach-clean-v0", "--env-set", "frame_stack=3"]) == 0
+    assert "uint8 (9, 36, 36)" in capsys.readouterr().out
+    assert "at least 16" in error_of(
+        capsys, "show", "mini-reach-clean-v0", "--env-set", "image_size=4"
+    )
