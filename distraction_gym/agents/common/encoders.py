@@ -34,7 +34,8 @@ class PixelEncoder(BaseFeaturesExtractor):
 
     3x3 convolutions without padding, ReLU between them and none after the last. The default is
     the papers': 11 layers of 32 filters, the first with stride 2; 9x84x84 gives 32x21x21 = 14,112
-    features from 95,104 parameters. Source: spec madi, section 5.
+    features from 95,104 parameters. Source: spec madi, section 5. Pictures under 60 pixels, which
+    those layers would eat up, get four layers by default.
 
     Args:
         observation_space: Channel-first pictures.
@@ -42,12 +43,18 @@ class PixelEncoder(BaseFeaturesExtractor):
         strides: Stride of each layer; its length is the number of layers.
     """
 
+    PAPER_STRIDES = (2, *[1] * 10)
+    SMALL_STRIDES = (2, 2, 1, 1)
+
     def __init__(
         self,
         observation_space: spaces.Box,
         filters: int = 32,
-        strides: Sequence[int] = (2, *[1] * 10),
+        strides: Sequence[int] | None = None,
     ) -> None:
+        if strides is None:
+            small = min(observation_space.shape[1:]) < 60
+            strides = self.SMALL_STRIDES if small else self.PAPER_STRIDES
         channels = [observation_space.shape[0], *[filters] * len(strides)]
         layers: list[nn.Module] = []
         for (inward, outward), stride in zip(pairwise(channels), strides, strict=True):

@@ -270,8 +270,8 @@ class VisualSAC(SafeSaveMixin, stable_baselines3.SAC):
     # Construction and files.
 
     def _setup_model(self) -> None:
-        super()._setup_model()
         self._check_pictures()
+        super()._setup_model()
         if self.log_ent_coef is not None:
             rate = self.lr_schedule(1) if self.ent_coef_lr is None else self.ent_coef_lr
             betas = (self.ent_coef_beta1, 0.999)
@@ -284,7 +284,7 @@ class VisualSAC(SafeSaveMixin, stable_baselines3.SAC):
         self.policy.input_hook = self.encode_inputs
 
     def _check_pictures(self) -> None:
-        if not (isinstance(self.policy, VisualSACPolicy) and self.policy.share_encoder):
+        if not self.policy_kwargs.get("share_encoder", True):
             return
         space = self.observation_space
         shape = space.shape or ()
