@@ -29,11 +29,12 @@ def bandit_learns(cls, updates, **kwargs):
     return evaluate_policy(model, model.get_env(), 60, warn=False)[0]
 
 
-class TestEquality:
-    SETTINGS = {"learning_starts": 20, "batch_size": 16, "buffer_size": 500, "seed": 3}
+SETTINGS = {"learning_starts": 20, "batch_size": 16, "buffer_size": 500, "seed": 3}
 
+
+class TestEquality:
     def test_without_hooks_it_is_sb3s_sac_weight_for_weight(self):
-        shared = {**self.SETTINGS, "learning_rate": 3e-4, "tau": 0.005}
+        shared = {**SETTINGS, "learning_rate": 3e-4, "tau": 0.005}
         nets = {"net_arch": [32, 32], "features_extractor_kwargs": {"features_dim": 32}}
         # Built and trained one after the other: both draw from torch's own generator.
         theirs = stable_baselines3.SAC("CnnPolicy", Dot36(), policy_kwargs=dict(nets), **shared)
@@ -271,7 +272,7 @@ class TestStableBaselines:
     def test_other_observations_are_refused_with_what_to_type(self, space):
         env = Bandit()
         env.observation_space = space
-        with pytest.raises((UnsupportedEnvironment, ValueError), match="StackFrames|frame"):
+        with pytest.raises((UnsupportedEnvironment, ValueError), match=r"StackFrames|frame"):
             SAC("CnnPolicy", env, **SMALL_NO_SEED)
 
     def test_auxiliary_losses_join_the_critics(self):
