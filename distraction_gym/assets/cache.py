@@ -7,6 +7,7 @@ environments, and processes, share them.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -61,8 +62,8 @@ def _load(clip: Clip, size: Size, path: Path) -> Footage:
         return found
     decoded = clip.decode(size)
     decoded.setflags(write=False)
-    kept = _save(decoded, path) and _map(path, size)
-    return decoded if kept is None or kept is False else kept
+    kept = _map(path, size) if _save(decoded, path) else None
+    return decoded if kept is None else kept
 
 
 def _map(path: Path, size: Size) -> Footage | None:
@@ -73,10 +74,8 @@ def _map(path: Path, size: Size) -> Footage | None:
         return None
     if mapped.dtype != np.uint8 or mapped.ndim != 4 or mapped.shape[1:] != (*size, 3):
         return None
-    try:
-        os.utime(path)  # the oldest entries are removed first
-    except OSError:
-        pass  # a cache that others fill and we only read
+    with contextlib.suppress(OSError):  # a cache that others fill and we only read
+        os.utime(path)  # the entries used longest ago are removed first
     return mapped
 
 

@@ -137,4 +137,4 @@ def _read(capture: cv2.VideoCapture) -> Iterator[Frame]:
         found, frame = capture.read()
         if not found:
             return
-        yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+        yield np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), np.uint8)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from distraction_gym.assets.leaves import Canvas, Leaves, palette
 from distraction_gym.assets.motion import Motion, wander
-from distraction_gym.assets.noise import Field, Noise
+from distraction_gym.assets.noise import Noise
 from distraction_gym.registry import Registry
 from distraction_gym.seeding import stream
 
@@ -50,10 +50,10 @@ RECIPES.add("video_hard", Recipe(clips=100, cloudy=0.2, sprites=2, pace=0.06, dr
 
 @dataclass(frozen=True)
 class _Layer:
-    """One canvas, premultiplied by its cover, and its way past the camera."""
+    """One canvas and its way past the camera."""
 
     canvas: Canvas
-    cover: Field | None
+    """Where leaves are single it has a fourth channel, their cover, that colours are scaled by."""
     motion: Motion
 
 
@@ -76,7 +76,8 @@ def clip(pack: str, index: int, size: int) -> npt.NDArray[np.uint8]:
 def picture(seed: int, index: int, size: int) -> npt.NDArray[np.uint8]:
     """Draw a dead-leaves picture for training, `(size, size, 3)` uint8, RGB."""
     rng = stream(index, f"pictures/training/{seed}")
-    canvas = _leaves_canvas(rng, palette(rng, 9), size)
+    finest = 0.02 * 5 ** rng.random()  # from a hedge to a heap of boxes
+    canvas = _leaves_canvas(rng, palette(rng, 9), size, (finest, 0.5))
     return canvas.astype(np.uint8)
 
 
@@ -91,11 +92,12 @@ def _layers(rng: np.random.Generator, recipe: Recipe, size: int) -> Iterator[_La
         zoom = np.exp(0.07 * nearness * camera[:, 2])
         motion = Motion(shift, zoom, 0.06 * camera[:, 3])
         if depth == 0:
-            yield _Layer(paint(rng, colors, _SIDE * size), None, motion)
+            yield _Layer(paint(rng, colors, _SIDE * size), motion)
         else:
             leaves = Leaves.scatter(rng, palette(rng, 5), (0.025, 0.15), 0.16)
             canvas, cover = leaves.paint(_SIDE * size, (0.0, 0.0, 0.0))
-            yield _Layer(canvas * cover[..., None], cover, motion)
+            covered = np.dstack([canvas * cover[..., None], cover])
+            yield _Layer(covered, motion)
 
 
 def _drift(rng: np.random.Generator, most: int) -> npt.NDArray[np.float64]:
@@ -105,8 +107,13 @@ def _drift(rng: np.random.Generator, most: int) -> npt.NDArray[np.float64]:
     return np.stack([across, np.zeros(FRAMES)], axis=-1)
 
 
-def _leaves_canvas(rng: np.random.Generator, colors: npt.NDArray[np.float32], size: int) -> Canvas:
-    leaves = Leaves.scatter(rng, colors, (0.012, 0.32), 3.0)
+def _leaves_canvas(
+    rng: np.random.Generator,
+    colors: npt.NDArray[np.float32],
+    size: int,
+    radii: tuple[float, float] = (0.012, 0.32),
+) -> Canvas:
+    leaves = Leaves.scatter(rng, colors, radii, 3.0)
     return leaves.paint(size, tuple(colors[0].tolist()))[0]
 
 
@@ -123,7 +130,7 @@ def _compose(layers: list[_Layer], t: int, size: int) -> npt.NDArray[np.float32]
     """Lay the views of all layers over each other, `(size, size, 3)`."""
     frame = np.zeros((size, size, 3), np.float32)
     for layer in layers:
-        if layer.cover is not None:
-            frame *= 1 - layer.motion.view(layer.cover, t, size)[..., None]
-        frame += layer.motion.view(layer.canvas, t, size)
+        seen = layer.motion.view(layer.canvas, t, size)
+        frame *= 1 - seen[..., 3:].sum(-1, keepdims=True)  # the backdrop's has no fourth channel
+        frame += seen[..., :3]
     return frame

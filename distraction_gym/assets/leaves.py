@@ -8,6 +8,7 @@ view, so that the same leaves lie at the same places at every resolution.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -20,6 +21,8 @@ Canvas = npt.NDArray[np.float32]
 """`(S, S, 3)` float32, RGB, 0-255; it repeats beyond its edges."""
 
 _CORNERS = 20
+_MOST_GRAIN = 0.35
+_WHITE = np.float32(255)
 _BITS = 4  # sub-pixel bits of OpenCV's drawing functions
 
 
@@ -68,23 +71,24 @@ class Leaves:
         outlines = _shapes(rng, count) * radius[:, None, None] + rng.random((count, 1, 2))
         jitter = rng.normal(0, 18, (count, 3)) + rng.normal(0, 22, (count, 1))
         picked = colors[rng.integers(len(colors), size=count)] + jitter
-        grain = rng.gamma(1.5, 0.08, count).astype(np.float32)
+        grain = np.minimum(rng.gamma(1.5, 0.08, count), _MOST_GRAIN).astype(np.float32)
         texture, light = Noise(rng, 0.8), Noise(rng, 1.4)
         return cls(outlines, np.clip(picked, 0, 255).astype(np.float32), grain, texture, light)
 
     def paint(self, size: int, ground: tuple[float, float, float]) -> tuple[Canvas, Field]:
         """Return the picture, and where leaves cover the ground, `(S, S)` float32 in [0, 1]."""
-        flat = np.full((size, size, 3), ground, np.uint8)
-        extra = np.zeros((size, size, 3), np.uint8)  # grain, cover, and a third that OpenCV wants
-        for outline, color, grain in zip(self.outlines, self.colors, self.grain, strict=True):
-            marks = (255 * min(float(grain), 1.0), 255.0, 0.0)
-            for points in _copies(outline, size):
-                cv2.fillPoly(flat, [points], color.tolist(), cv2.LINE_AA, _BITS)
-                cv2.fillPoly(extra, [points], marks, cv2.LINE_AA, _BITS)
-        texture = self.texture.draw(size) * (extra[..., 0] / np.float32(255))
+        # A fourth channel holds the grain, so that one stroke lays colour and texture.
+        flat = np.full((size, size, 4), (*ground, 0.0), np.uint8)
+        cover = np.zeros((size, size), np.uint8)
+        paints = np.column_stack([self.colors, 255 * self.grain]).tolist()
+        for points, paint in zip(_copies(self.outlines, size), paints, strict=True):
+            for polygon in points:
+                cv2.fillPoly(flat, [polygon], paint, cv2.LINE_AA, _BITS)
+                cv2.fillPoly(cover, [polygon], 255, cv2.LINE_AA, _BITS)
+        texture = self.texture.draw(size) * (flat[..., 3] / _WHITE)
         gain = (1 + texture) * (1 + 0.2 * self.light.draw(size))
-        picture = np.clip(flat * gain[..., None], 0, 255).astype(np.float32)
-        return picture, extra[..., 1] / np.float32(255)
+        picture = np.clip(flat[..., :3] * gain[..., None], 0, _WHITE)
+        return picture.astype(np.float32), cover / _WHITE
 
 
 def _shapes(rng: np.random.Generator, count: int) -> npt.NDArray[np.float64]:
@@ -104,11 +108,15 @@ def _shapes(rng: np.random.Generator, count: int) -> npt.NDArray[np.float64]:
     return np.stack([x * cos - y * sin, x * sin + y * cos], axis=-1)
 
 
-def _copies(outline: npt.NDArray[np.float64], size: int) -> list[npt.NDArray[np.int32]]:
-    """Return an outline in sub-pixels, and again wherever it leaves one side for the other."""
-    low, high = outline.min(0), outline.max(0)
-    shifts = [[s for s in (-1, 0, 1) if high[i] + s > 0 and low[i] + s < 1] for i in (0, 1)]
-    scale = size * (1 << _BITS)
-    moved = [outline + (x, y) for x in shifts[0] for y in shifts[1]]
+def _copies(outlines: npt.NDArray[np.float64], size: int) -> Iterator[list[npt.NDArray[np.int32]]]:
+    """Yield each outline in sub-pixels, and again wherever it leaves one side for the other."""
+    side = size << _BITS
     # OpenCV counts from the middle of a pixel.
-    return [np.round(points * scale - (1 << _BITS) / 2).astype(np.int32) for points in moved]
+    points = np.round(outlines * side - (1 << _BITS) / 2).astype(np.int32)
+    low, high = points.min(1).tolist(), points.max(1).tolist()
+    for outline, first, last in zip(points, low, high, strict=True):
+        shifts = [
+            [s for s in (-side, 0, side) if b + s > 0 and a + s < side]
+            for a, b in zip(first, last, strict=True)
+        ]
+        yield [outline + np.array((x, y), np.int32) for x in shifts[0] for y in shifts[1]]

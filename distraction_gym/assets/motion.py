@@ -1,4 +1,4 @@
-"""How a camera and the things before it move: smooth, coherent, and back at the start at the end."""
+"""How a camera and what it sees move: smoothly, together, and in the end back to the start."""
 
 from __future__ import annotations
 
@@ -40,4 +40,6 @@ class Motion:
         offset = middle + self.shift[t] * size - turn @ middle
         matrix = np.column_stack([turn, offset % len(canvas)])
         flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-        return cv2.warpAffine(canvas, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_WRAP)
+        wrap = cv2.BORDER_WRAP
+        seen = cv2.warpAffine(canvas, matrix, (size, size), flags=flags, borderMode=wrap)
+        return np.asarray(seen, np.float32)

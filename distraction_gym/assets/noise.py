@@ -45,4 +45,4 @@ class Noise:
         spectrum[keep] = 0  # the highest row and column have no mirror image of their own
         spectrum[:, keep] = 0
         field = np.fft.irfft2(spectrum, (2 * keep, 2 * keep), norm="forward").astype(np.float32)
-        return field if len(field) == size else cv2.resize(field, (size, size))
+        return np.asarray(cv2.resize(field, (size, size)), np.float32)

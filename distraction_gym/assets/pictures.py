@@ -119,8 +119,8 @@ class FolderPictures:
         part = picture[top : top + height, left : left + width]
         shrinks = height > self._size[0]  # then area averages, like Pillow's antialiasing
         how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        out = cv2.resize(part, (self._size[1], self._size[0]), interpolation=how)
-        out = cv2.cvtColor(out, cv2.COLOR_BGR2RGB)
+        small = cv2.resize(part, (self._size[1], self._size[0]), interpolation=how)
+        out = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2RGB), np.uint8)
         return out[:, ::-1] if rng.random() < 0.5 else out
 
 
