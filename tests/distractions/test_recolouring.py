@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+from fakes import FakeScene
+
+from distraction_gym.assets.store import color_table
+from distraction_gym.distractions.color import Color
+from distraction_gym.seeding import stream
+
+
+@pytest.mark.parametrize("table", ["color_easy", "color_hard"])
+def test_each_reset_wears_one_entry_of_the_table(table):
+    color, scene = Color(table, assets="generated"), FakeScene()
+    rng, entries = stream(0, "distraction"), color_table(table, "generated")
+    seen = set()
+    for _ in range(60):
+        color.reset(rng, scene)
+        index = color.describe()["index"]
+        entry = entries[index]
+        assert scene.calls[-1] == (
+            "recolor",
+            {
+                "floor": (entry["grid_rgb1"], entry["grid_rgb2"]),
+                "sky": (entry["skybox_rgb"],),
+                "body": (entry["self_rgb"],),
+            },
+        )
+        seen.add(index)
+    assert len(seen) > 30, "the index is drawn anew at each reset"
+    assert seen <= set(range(100))
+
+
+def test_it_touches_no_pixel_itself():
+    color, scene = Color(assets="generated"), FakeScene()
+    color.reset(stream(0, "distraction"), scene)
+    frame = scene.draw()
+    np.testing.assert_array_equal(color.apply(frame, scene), frame)
