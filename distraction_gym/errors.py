@@ -45,7 +45,7 @@ def require(module: str, extra: str) -> ModuleType:
     """Import an optional dependency, or say which extra installs it.
 
     Raises:
-        MissingExtra: if `module` is not installed. An installed but broken module raises its own error.
+        MissingExtra: if `module` is not installed. One that is broken raises its own error.
     """
     try:
         return importlib.import_module(module)

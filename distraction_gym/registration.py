@@ -17,7 +17,9 @@ from distraction_gym.errors import UnknownName
 from distraction_gym.registry import Registry, unknown
 
 NAMESPACE = "distraction_gym"
-_ID = re.compile(rf"^(?:{NAMESPACE}/)?(?P<suite>\w+)-(?P<task>\w+)-(?P<mode>\w+)-v(?P<version>\d+)$")
+_ID = re.compile(
+    rf"^(?:{NAMESPACE}/)?(?P<suite>\w+)-(?P<task>\w+)-(?P<mode>\w+)-v(?P<version>\d+)$"
+)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,7 @@
-"""The two questions a distraction answers: what to draw for an episode, and what to do to a frame."""
+"""What a distraction answers: what to draw for an episode, and what to do to a frame."""
 
 from __future__ import annotations
 
-from abc import ABC
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from distraction_gym.typing import Frame, Scene
 DISTRACTIONS: Registry[type[Distraction]]
 
 
-class Distraction(ABC):
+class Distraction:
     """One mechanism that disturbs a picture or a scene.
 
     Constructor arguments are JSON types, so that a mode (a list of
