@@ -45,10 +45,10 @@ def test_the_same_generator_gives_the_same_pictures(folder, kind, monkeypatch):
 def test_crops_have_torchvisions_areas_and_ratios(rng):
     area, ratio = [], []
     for _ in range(4000):
-        top, left, height, width = _crop(200, 300, rng)
-        assert 0 <= top <= 200 - height
+        top, left, height, width = _crop(300, 300, rng)
+        assert 0 <= top <= 300 - height
         assert 0 <= left <= 300 - width
-        area.append(height * width / (200 * 300))
+        area.append(height * width / 300**2)
         ratio.append(width / height)
     assert min(area) == pytest.approx(0.08, abs=0.01)
     assert max(area) > 0.85
