@@ -71,10 +71,13 @@ def test_import_is_light() -> None:
         ("import distraction_gym.agents", ("torch", "stable_baselines3")),
         ("import distraction_gym.envs", ("mujoco", "dm_control", "cv2")),
         ("import distraction_gym.cli", ("torch", "mujoco", "cv2", "matplotlib")),
-        ("import gymnasium as gym; gym.make('distraction_gym/mini-reach-clean-v0')", ("mujoco",)),
         (
-            "import gymnasium as gym\n"
-            "gym.make('distraction_gym/mini-reach-video_hard-v0').reset(seed=0)",
+            "import gymnasium, distraction_gym as d; gymnasium.make(d.env_id('mini', 'reach'))",
+            ("mujoco",),
+        ),
+        (
+            "import gymnasium, distraction_gym as d\n"
+            "gymnasium.make(d.env_id('mini', 'reach', 'video_hard')).reset(seed=0)",
             ("torch", "stable_baselines3", "mujoco", "dm_control"),
         ),
     ],
