@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from pictures import Counting
+from counting_env import Counting
 
 from distraction_gym.errors import UnsupportedEnvironment
 from distraction_gym.wrappers import ActionRepeat, StackFrames

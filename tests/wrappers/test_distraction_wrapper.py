@@ -3,7 +3,7 @@
 import gymnasium as gym
 import numpy as np
 import pytest
-from pictures import Counting, Footage, keep_upper_half
+from counting_env import Counting, Footage, keep_upper_half
 
 from distraction_gym.errors import UnknownName, UnsupportedEnvironment
 from distraction_gym.scenes import find_scene

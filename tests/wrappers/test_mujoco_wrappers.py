@@ -5,7 +5,7 @@ import gc
 import gymnasium as gym
 import numpy as np
 import pytest
-from pictures import Footage
+from counting_env import Footage
 
 from distraction_gym.errors import UnsupportedEnvironment
 
