@@ -15,7 +15,7 @@ from distraction_gym.bench.records import Record, commit, digest, now, versions
 from distraction_gym.bench.runs import RunConfig
 from distraction_gym.distractions.modes import MODES
 from distraction_gym.registration import SUITES, EnvName, parse_id
-from distraction_gym.wrappers.record import action_repeat
+from distraction_gym.wrappers import ActionRepeat
 
 SEED_OFFSET = 42
 """Test environments take the training seed plus this, as in DMC-GB."""
@@ -105,6 +105,15 @@ def footage(name: EnvName, assets: str) -> str:
 def _label(assets: str) -> str:
     # Of a folder only the name: records are published, and `clips` says what was in it.
     return assets if assets in ("auto", "generated") else Path(assets).resolve().name
+
+
+def action_repeat(env: gym.Env) -> int:
+    """Return the control steps per agent step."""
+    while isinstance(env, gym.Wrapper):
+        if isinstance(env, ActionRepeat):
+            return int(env._saved_kwargs["repeat"])
+        env = env.env
+    return 1
 
 
 def clips_digest(mode: str, assets: str, size: tuple[int, int]) -> str:

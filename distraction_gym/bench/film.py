@@ -35,7 +35,7 @@ def film(
         episodes: How many to film.
         seed: Of the first episode; None takes the one that `evaluate` takes.
         assets: Where clips and colour tables are; None takes the run's.
-        size: Height of a panel in pixels, at least.
+        size: Height of a panel in pixels, about.
 
     Returns:
         The return of each episode.

@@ -14,7 +14,6 @@ from gymnasium.envs.registration import EnvSpec
 from distraction_gym.registration import NAMESPACE
 from distraction_gym.scenes import find_scene
 from distraction_gym.typing import Frame
-from distraction_gym.wrappers.action_repeat import ActionRepeat
 from distraction_gym.wrappers.video import Mp4Writer, side_by_side
 
 View = Callable[[Any], Mapping[str, npt.NDArray]]
@@ -32,8 +31,8 @@ class RecordComparison(gym.Wrapper, gym.utils.RecordConstructorArgs):
     Args:
         env: Observations are pictures: `(3 * k, H, W)` or `(H, W, 3)` uint8.
         path: Where the mp4 goes.
-        size: Height of a panel in pixels, at least.
-        fps: Frames per second; None plays at the speed of the simulator (`render_fps`).
+        size: Height of a panel in pixels, about.
+        fps: Frames per second; None takes the environment's `render_fps`.
     """
 
     def __init__(self, env: gym.Env, path: str, size: int = 192, fps: float | None = None) -> None:
@@ -41,7 +40,7 @@ class RecordComparison(gym.Wrapper, gym.utils.RecordConstructorArgs):
         super().__init__(env)
         self._twin = None if env.spec is None else gym.make(clean_spec(env.spec))
         self._size = size
-        self._video = Mp4Writer(path, fps or _agent_rate(env))
+        self._video = Mp4Writer(path, fps or env.metadata.get("render_fps", DEFAULT_FPS))
         self._view: View | None = None
         self._seeded = False
         self._episode = 0
@@ -131,17 +130,3 @@ def clean_spec(spec: EnvSpec) -> EnvSpec:
         if not wrapper.entry_point.endswith(":DistractionWrapper")
     )
     return clean
-
-
-def action_repeat(env: gym.Env) -> int:
-    """Return the control steps per agent step."""
-    while isinstance(env, gym.Wrapper):
-        if isinstance(env, ActionRepeat):
-            return int(env._saved_kwargs["repeat"])
-        env = env.env
-    return 1
-
-
-def _agent_rate(env: gym.Env) -> float:
-    """Return agent steps per second of simulated time."""
-    return float(env.metadata.get("render_fps", DEFAULT_FPS)) / action_repeat(env)

@@ -90,16 +90,16 @@ class Mp4Writer:
 
 
 def enlarge(picture: npt.NDArray, size: int) -> Frame:
-    """Return a picture, at least `size` pixels high where it was smaller, pixels kept square.
+    """Return a picture, about `size` pixels high where it was smaller, pixels kept square.
 
     Args:
         picture: `(H, W, 3)` uint8, or a matte `(H, W)`, booleans or weights in [0, 1], drawn grey.
-        size: Height to reach in pixels; the factor is a whole number (nearest neighbour).
+        size: Height to come near, in pixels; the factor is a whole number (nearest neighbour).
     """
     if picture.ndim == 2:
         grey = np.rint(255.0 * picture.astype(np.float32)).astype(np.uint8)
         picture = np.repeat(grey[..., None], 3, axis=2)
-    factor = max(1, -(-size // picture.shape[0]))
+    factor = max(1, round(size / picture.shape[0]))
     return picture.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
@@ -109,7 +109,7 @@ def side_by_side(pictures: Mapping[str, npt.NDArray], caption: str = "", size: i
     Args:
         pictures: Title -> picture or matte (see `enlarge`), all of one height.
         caption: A line under the panels.
-        size: Height of a panel in pixels, at least.
+        size: Height of a panel in pixels, about.
     """
     panels = [_titled(title, enlarge(picture, size)) for title, picture in pictures.items()]
     gap = np.full((panels[0].shape[0], _GAP, 3), _PAPER, np.uint8)

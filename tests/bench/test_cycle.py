@@ -14,8 +14,11 @@ import zipfile
 from pathlib import Path
 
 import cv2
+import gymnasium as gym
 import pytest
 
+import distraction_gym  # noqa: F401
+from distraction_gym.bench.evaluate import action_repeat
 from distraction_gym.cli import main
 
 torch = pytest.importorskip("torch")
@@ -123,6 +126,11 @@ def test_an_unfinished_run_says_how_to_go_on(run, tmp_path, capsys):
     (tmp_path / "config.json").write_text((run / "config.json").read_text())
     assert main(["eval", "--model", str(tmp_path), "--modes", "clean"]) == 2
     assert "has not ended" in capsys.readouterr().err
+
+
+def test_frames_are_steps_times_action_repeat():
+    env = gym.make("distraction_gym/mini-reach-clean-v0", action_repeat=4)
+    assert action_repeat(env) == 4 and action_repeat(env.unwrapped) == 1
 
 
 @pytest.mark.slow

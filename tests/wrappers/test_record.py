@@ -10,9 +10,8 @@ import pytest
 import distraction_gym  # noqa: F401
 from distraction_gym.envs.mini.env import MiniEnv
 from distraction_gym.wrappers import record as module
-from distraction_gym.wrappers.action_repeat import ActionRepeat
 from distraction_gym.wrappers.distraction import DistractionWrapper
-from distraction_gym.wrappers.record import RecordComparison, action_repeat, clean_spec
+from distraction_gym.wrappers.record import RecordComparison, clean_spec
 
 ID = "distraction_gym/mini-reach-video_hard-v0"
 
@@ -78,12 +77,6 @@ def test_the_clean_spec_drops_every_distraction():
     spec.additional_wrappers = (DistractionWrapper.wrapper_spec(**wrapped._saved_kwargs),)
     assert clean_spec(spec).additional_wrappers == ()
     assert spec.kwargs["mode"] == "video_hard"  # the original stays
-
-
-def test_a_film_plays_at_the_simulators_speed():
-    env = ActionRepeat(MiniEnv("reach"), 4)
-    assert action_repeat(env) == 4 and action_repeat(env.env) == 1
-    assert module._agent_rate(env) == MiniEnv.metadata["render_fps"] / 4
 
 
 def test_it_survives_its_spec(tmp_path):

@@ -46,9 +46,9 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
 
 def test_pixels_grow_by_a_whole_factor():
     picture = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
-    big = enlarge(picture, 5)
-    assert big.shape == (6, 6, 3)
-    np.testing.assert_array_equal(big[:3, :3], np.broadcast_to(picture[0, 0], (3, 3, 3)))
+    big = enlarge(picture, 7)
+    assert big.shape == (8, 8, 3)
+    np.testing.assert_array_equal(big[:4, :4], np.broadcast_to(picture[0, 0], (4, 4, 3)))
     assert enlarge(np.zeros((200, 200, 3), np.uint8), 192).shape == (200, 200, 3)
 
 
