@@ -41,7 +41,7 @@ def ball(frame, env):
     """Return the mask `(H, W)`: True where the picture is to be kept."""
     rows, columns = np.mgrid[:96, :96]
     x, y = env.unwrapped.place.astype(int)
-    return (columns - x) ** 2 + (rows - y) ** 2 <= 12.5**2
+    return (columns - x) ** 2 + (rows - y) ** 2 <= 12**2
 
 
 FOREGROUNDS = {
