@@ -49,6 +49,8 @@ def make(name: str, **kwargs: object) -> gym.Env:
 def no_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        # Gymnasium says this of every environment that `gym.make` returns: TimeLimit is a wrapper.
+        warnings.filterwarnings("ignore", message=".*is different from the unwrapped version")
         yield
 
 
@@ -62,19 +64,6 @@ def test_every_task_and_mode_is_registered_once() -> None:
 def test_names_have_three_fields_of_words(name: str) -> None:
     assert PATTERN.match(name)
     assert str(parse_id(name)) == name == str(parse_id(name.split("/")[1]))
-
-
-@pytest.mark.parametrize("name", [*of_suite("mini"), *of_suite("dmcgb")])
-def test_resets_and_steps(name: str) -> None:
-    env = make(name)
-    try:
-        obs, _ = env.reset(seed=0)
-        assert obs in env.observation_space and obs.dtype == np.uint8 and obs.std() > 0
-        obs, reward, terminated, truncated, _ = env.step(np.zeros(env.action_space.shape, "f"))
-        assert obs in env.observation_space and isinstance(reward, float)
-        assert not terminated and not truncated
-    finally:
-        env.close()
 
 
 @pytest.mark.parametrize("name", [*of_suite("mini"), *sampled("dmcgb")])
@@ -103,6 +92,7 @@ def test_spec_and_pickle_come_back(name: str) -> None:
     again = [gym.make(EnvSpec.from_json(env.spec.to_json())), pickle.loads(pickle.dumps(env))]
     try:
         expected = play(env)
+        assert all(frame in env.observation_space and frame.std() > 0 for frame in expected)
         for copy in again:
             np.testing.assert_array_equal(play(copy), expected)
     finally:
@@ -111,8 +101,10 @@ def test_spec_and_pickle_come_back(name: str) -> None:
 
 
 def play(env: gym.Env) -> np.ndarray:
+    """Return the first two observations of an episode, `(2, C, H, W)`."""
     first, _ = env.reset(seed=3)
-    second, *_ = env.step(np.ones(env.action_space.shape, np.float32))
+    second, _, terminated, truncated, _ = env.step(np.ones(env.action_space.shape, np.float32))
+    assert not terminated and not truncated
     return np.stack([first, second])
 
 
