@@ -19,7 +19,8 @@ parser.add_argument("--out", type=Path, default=Path("madi-reach.zip"))
 args = parser.parse_args()
 
 settings = {key: value for key, value in preset.items() if key not in RUN_KEYS}
-settings["learning_starts"] = min(settings["learning_starts"], args.steps // 2)
+for key in ("learning_starts", "catch_up_updates"):  # a short run starts to learn earlier
+    settings[key] = min(settings[key], args.steps // 2)
 env = make_vec_env(CLEAN, n_envs=preset["n_envs"], seed=0)
 model = MaDi("CnnPolicy", env, seed=0, verbose=1, **settings)
 model.learn(args.steps)

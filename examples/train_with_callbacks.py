@@ -32,7 +32,8 @@ watch = EvalCallback(
 checkpoints = ResumableCheckpoint(args.out / "checkpoints", every=max(1, args.steps // 2))
 
 settings = {key: value for key, value in preset.items() if key not in RUN_KEYS}
-settings["learning_starts"] = min(settings["learning_starts"], args.steps // 2)
+for key in ("learning_starts", "catch_up_updates"):  # a short run starts to learn earlier
+    settings[key] = min(settings[key], args.steps // 2)
 model = SAC("CnnPolicy", env, seed=0, tensorboard_log=str(args.out / "logs"), **settings)
 model.learn(args.steps, callback=[watch, checkpoints])
 
