@@ -34,7 +34,7 @@ lint: full-env ## ruff and mypy
 	$(VENV)/python -m mypy
 
 docs: full-env ## build the documentation into site/
-	NO_MKDOCS_2_WARNING=1 $(VENV)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(VENV)/python -m mkdocs build --strict
 
 gallery: full-env ## draw the pictures of the documentation anew
 	$(VENV)/python docs/make_gallery.py

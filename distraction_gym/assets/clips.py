@@ -23,7 +23,7 @@ Size = tuple[int, int]
 """Height and width in pixels."""
 
 SMALLEST_SIDE = 100
-"""Clips below this width or height are refused, as DMC-GB does (spec dmc_gb, section 2)."""
+"""Clips below this width or height are refused, as DMC-GB's own loader does."""
 
 _DECODE_RULE = 1  # raise it with every change of `resize`: the cache keys on it
 _WHOLE = 0.9  # a container may overstate its frames a little; a torn file lacks many
@@ -122,8 +122,8 @@ class GeneratedClip:
 def resize(frame: Frame, size: Size) -> Frame:
     """Scale a whole frame to a height and width by the papers' rule.
 
-    Bilinear between pixel centres, no antialiasing, and truncated instead of rounded (spec dmc_gb,
-    section 2): OpenCV's own uint8 resize rounds, and a third of all values would differ by 1.
+    Bilinear between pixel centres, no antialiasing, and truncated instead of rounded, as in
+    DMC-GB's code: OpenCV's own uint8 resize rounds, and a third of all values would differ by 1.
     """
     height, width = size
     if frame.shape[:2] == size:

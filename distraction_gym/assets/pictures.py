@@ -89,7 +89,7 @@ class FolderPictures:
     """Pictures in a folder: a random crop of each, resized, mirrored half the time.
 
     The crop is torchvision's RandomResizedCrop with its defaults (area 0.08 to 1, ratio 3/4 to
-    4/3), as in the papers (spec madi, section 6).
+    4/3), as in the papers (MaDi's official code).
 
     Raises:
         AssetsMissing: if the folder does not exist or holds no picture.

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from distraction_gym.typing import RGB, Frame
 
 SCREEN: RGB = (0.2, 0.8, 0.2)
-"""The colour that sky and floor are flooded with (spec dmc_gb, section 2)."""
+"""The colour that sky and floor are flooded with (DMC-GB's code)."""
 _LEAST_SATURATION = 80
 _LEAST_VALUE = 70
 
@@ -17,7 +17,7 @@ def chroma_key(frame: Frame) -> npt.NDArray[np.bool_]:
     """Return which pixels DMC-GB replaces, `(H, W)`.
 
     In HSV by the hexcone formula: 100 <= h <= 185 degrees, 80 <= s <= 255, 70 <= v <= 255, all
-    inclusive (spec dmc_gb, section 2). OpenCV's own HSV is coarser and gives other masks.
+    inclusive (DMC-GB's code). OpenCV's own HSV is coarser and gives other masks.
 
     Args:
         frame: `(H, W, 3)` uint8.

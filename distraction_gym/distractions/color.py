@@ -13,7 +13,7 @@ from distraction_gym.typing import Scene
 
 @DISTRACTIONS.register("color")
 class Color(Distraction):
-    """Recolour the scene for each episode (spec dmc_gb, section 2: color_easy, color_hard).
+    """Recolour the scene for each episode (DMC-GB's code: color_easy, color_hard).
 
     Edge marks, the sky's lower end and all other materials keep their colours.
 

@@ -22,7 +22,7 @@ ORDERS = ("random", "listed")
 
 @DISTRACTIONS.register("video")
 class Video(Distraction):
-    """Play a clip behind the robot, one of its frames per agent step (spec dmc_gb, section 2).
+    """Play a clip behind the robot, one of its frames per agent step (DMC-GB's code).
 
     Args:
         pack: Which clips (see `assets.store`).

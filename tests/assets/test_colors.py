@@ -18,7 +18,7 @@ ARRAYS = [
 PLAIN = [{key: tuple(value.tolist()) for key, value in entry.items()} for entry in ARRAYS]
 
 STOCK = {"grid_rgb1": (0.1, 0.2, 0.3), "skybox_rgb": (0.4, 0.6, 0.8), "self_rgb": (0.7, 0.5, 0.3)}
-# Means and deviations of DMC-GB's tables (spec dmc_gb, section 2, and the files themselves).
+# Means and deviations of DMC-GB's tables, read off its files.
 SPREAD = {
     "color_easy": {
         "grid_rgb1": (0.076, 0.100, 0.098),

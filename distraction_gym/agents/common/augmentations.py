@@ -45,7 +45,7 @@ def _frames(obs: Tensor) -> Tensor:
 class RandomShift:
     """Shift by up to `pad` pixels each way: replicate-pad, then an integer crop at random.
 
-    Source: spec baselines, section 0 (DrQ; the form of the SAC family). Any dtype and any number
+    Source: DMC-GB's code (DrQ; the form of the SAC family). Any dtype and any number
     of channels.
     """
 
@@ -73,7 +73,7 @@ class RandomConv:
     """Filter each sample with a 3x3 convolution of random weights, 3 channels to 3.
 
     `255 * sigmoid(conv(obs / 255))`, weights N(0, 1), no bias, replicate padding of 1, the same
-    for all frames of a sample. Source: spec madi, section 6; baselines, section 0.
+    for all frames of a sample. Source: the code of MaDi and of DMC-GB.
     """
 
     def __call__(self, obs: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -94,8 +94,7 @@ class RandomConv:
 class Overlay:
     """Lay a picture over each sample: `alpha * picture + (1 - alpha) * obs`, clamped to 0-255.
 
-    One picture per sample, the same on all its frames. Source: spec madi, section 6; baselines,
-    section 0. The pictures are for training only: no evaluation clip is among them.
+    One picture per sample, the same on all its frames. Source: the code of MaDi and of DMC-GB. The pictures are for training only: no evaluation clip is among them.
 
     Args:
         images: `"generated"`, or a folder of pictures (the layout of Places365), or a source that

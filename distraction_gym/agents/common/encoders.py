@@ -16,7 +16,7 @@ def initialize(module: nn.Module) -> None:
     """Initialise one layer in the way of the papers' code; use with `module.apply`.
 
     Linear: orthogonal, bias 0. Convolution: delta-orthogonal, that is zero but for the centre
-    tap, which is orthogonal with gain sqrt(2); bias 0. Source: spec baselines, section 1.
+    tap, which is orthogonal with gain sqrt(2); bias 0. Source: DMC-GB's code (arXiv 2011.13389).
     """
     if isinstance(module, nn.Linear):
         nn.init.orthogonal_(module.weight)
@@ -34,7 +34,7 @@ class PixelEncoder(BaseFeaturesExtractor):
 
     3x3 convolutions without padding, ReLU between them and none after the last. The default is
     the papers': 11 layers of 32 filters, the first with stride 2; 9x84x84 gives 32x21x21 = 14,112
-    features from 95,104 parameters. Source: spec madi, section 5. Pictures under 60 pixels, which
+    features from 95,104 parameters. Source: MaDi's code. Pictures under 60 pixels, which
     those layers would eat up, get four layers by default.
 
     Args:
@@ -71,7 +71,7 @@ class PixelEncoder(BaseFeaturesExtractor):
 
 
 class Projection(nn.Sequential):
-    """Trunk features -> a vector in (-1, 1): linear, LayerNorm, tanh (spec madi, section 5)."""
+    """Trunk features -> a vector in (-1, 1): linear, LayerNorm, tanh (MaDi's official code)."""
 
     def __init__(self, features_dim: int, size: int) -> None:
         super().__init__(nn.Linear(features_dim, size), nn.LayerNorm(size), nn.Tanh())

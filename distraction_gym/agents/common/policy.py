@@ -24,7 +24,7 @@ LOG_STD_MIN, LOG_STD_MAX = -10.0, 2.0
 class PixelActor(Actor):
     """SB3's actor on trunk features: an own projection, an MLP, a squashed log-std.
 
-    Whatever it is trained with, no gradient reaches the trunk (spec baselines, section 1).
+    Whatever it is trained with, no gradient reaches the trunk (DMC-GB's code).
     """
 
     def __init__(self, *, projection_dim: int, features_dim: int, **kwargs: Any) -> None:

@@ -1,6 +1,6 @@
 """The one training loop of the pixel-SAC family; a method overrides the hooks that it changes.
 
-One update, in the order of the papers' code (spec madi, section 4): critic and extra modules,
+One update, in the order of MaDi's official code (arXiv 2312.15339): critic and extra modules,
 then, every second time, actor and entropy coefficient, then the target.
 """
 
@@ -44,7 +44,7 @@ class Batch(NamedTuple):
 class VisualSAC(SafeSaveMixin, stable_baselines3.SAC):
     """SAC from pixels: a trunk shared by actor and critic, trained by the critic's loss.
 
-    Defaults are those of the DMC-GB family (spec baselines, section 1). With
+    Defaults are those of DMC-GB's code (arXiv 2011.13389). With
     `policy_kwargs={"share_encoder": False}` and SB3's hyperparameters it equals SB3's `SAC`.
 
     Args:

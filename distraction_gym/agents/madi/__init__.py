@@ -17,7 +17,7 @@ class MaDi(SVEA):
     """SVEA on pictures that a small network has dimmed where nothing matters.
 
     The Masker has no loss of its own: the critic's trains it. Masks apply wherever a network
-    sees a picture; strong augmentation comes first, the mask after it (spec madi, section 3).
+    sees a picture; strong augmentation comes first, the mask after it (MaDi's official code).
 
     Args:
         *args: As `SVEA`.

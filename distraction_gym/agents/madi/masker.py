@@ -14,7 +14,7 @@ class Masker(nn.Module):
     """Convolutions 3x3 with padding 1, ReLU between them, a sigmoid at the end.
 
     3 -> 32 -> 32 -> 1 in the paper's size: 10,433 parameters. Starts at about 0.5 everywhere.
-    Source: spec madi, section 2.
+    Source: MaDi's official code (arXiv 2312.15339).
 
     Args:
         filters: Filters of the hidden layers.

@@ -4,7 +4,7 @@ from distraction_gym.agents.common.visual_sac import VisualSAC
 
 
 class SAC(VisualSAC):
-    """The papers' pixel SAC at 84 pixels: no augmentation (spec baselines, section 1)."""
+    """The papers' pixel SAC at 84 pixels: no augmentation (DMC-GB's code)."""
 
 
 __all__ = ["SAC"]
