@@ -45,8 +45,7 @@ def _frames(obs: Tensor) -> Tensor:
 class RandomShift:
     """Shift by up to `pad` pixels each way: replicate-pad, then an integer crop at random.
 
-    Source: DMC-GB's code (DrQ; the form of the SAC family). Any dtype and any number
-    of channels.
+    Source: DMC-GB's code (DrQ; the form of the SAC family). Any dtype, any number of channels.
     """
 
     def __init__(self, pad: int = 4) -> None:
@@ -94,7 +93,8 @@ class RandomConv:
 class Overlay:
     """Lay a picture over each sample: `alpha * picture + (1 - alpha) * obs`, clamped to 0-255.
 
-    One picture per sample, the same on all its frames. Source: the code of MaDi and of DMC-GB. The pictures are for training only: no evaluation clip is among them.
+    One picture per sample, the same on all its frames. Source: the code of MaDi and of DMC-GB.
+    The pictures are for training only: no evaluation clip is among them.
 
     Args:
         images: `"generated"`, or a folder of pictures (the layout of Places365), or a source that
