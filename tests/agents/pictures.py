@@ -83,3 +83,11 @@ def weights(module: torch.nn.Module) -> list[torch.Tensor]:
 def moved(module: torch.nn.Module, before: list[torch.Tensor]) -> bool:
     """Return whether any weight differs from what it was."""
     return any(not torch.equal(p, q) for p, q in zip(module.parameters(), before, strict=True))
+
+
+def drift(module: torch.nn.Module) -> None:
+    """Move weights a little, so that copies of one network can be told apart."""
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(0.05 * torch.randn(parameter.shape, generator=generator))

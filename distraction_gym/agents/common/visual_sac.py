@@ -20,6 +20,7 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import polyak_update
 from torch import Tensor, nn
 
+from distraction_gym.agents.common.allocator import keep_freed_memory
 from distraction_gym.agents.common.augmentations import RandomShift
 from distraction_gym.agents.common.model_files import SafeSaveMixin
 from distraction_gym.agents.common.policy import PixelCritic, VisualSACPolicy
@@ -122,6 +123,10 @@ class VisualSAC(SafeSaveMixin, stable_baselines3.SAC):
         )
 
     # Hooks: what a method may change.
+
+    def augment_batch(self, obs: Tensor, next_obs: Tensor) -> tuple[Tensor, Tensor]:
+        """Augment sampled pictures, float `(B, 3k, H, W)` 0-255, before any loss sees them."""
+        return self._shift(obs, self.shift), self._shift(next_obs, self.shift_next)
 
     def encode_inputs(self, obs: Tensor) -> Tensor:
         """Change pictures, float `(B, 3k, H, W)` 0-255, on their way to every network."""
@@ -246,13 +251,10 @@ class VisualSAC(SafeSaveMixin, stable_baselines3.SAC):
         assert self.replay_buffer is not None
         data = self.replay_buffer.sample(batch_size, env=self._vec_normalize_env)
         discount = self.gamma if data.discounts is None else data.discounts
-        return Batch(
-            self._shift(data.observations.float(), self.shift),
-            data.actions,
-            data.rewards,
-            self._shift(data.next_observations.float(), self.shift_next),
-            (1 - data.dones) * discount,
+        obs, next_obs = self.augment_batch(
+            data.observations.float(), data.next_observations.float()
         )
+        return Batch(obs, data.actions, data.rewards, next_obs, (1 - data.dones) * discount)
 
     @staticmethod
     def _shift(obs: Tensor, pad: int) -> Tensor:
@@ -266,6 +268,11 @@ class VisualSAC(SafeSaveMixin, stable_baselines3.SAC):
         if self.log_ent_coef is None:
             return self.ent_coef_tensor
         return self.log_ent_coef.detach().exp()
+
+    def _setup_learn(self, *args: Any, **kwargs: Any) -> Any:
+        if self.device.type == "cpu":
+            keep_freed_memory()
+        return super()._setup_learn(*args, **kwargs)
 
     # Construction and files.
 

@@ -61,6 +61,13 @@ class SVEA(VisualSAC):
         )
         return (self.svea_alpha + self.svea_beta) * self.q_error(*both)
 
+    def _setup_learn(self, *args: Any, **kwargs: Any) -> Any:
+        """Meet a missing folder of pictures now, not after the random steps."""
+        # Blank pictures, and a generator of its own: the run's random numbers stay as they were.
+        blank = torch.zeros(1, *(self.observation_space.shape or ()), device=self.device)
+        self.augmentation(blank, torch.Generator(self.device).manual_seed(0))
+        return super()._setup_learn(*args, **kwargs)
+
     def _setup_model(self) -> None:
         super()._setup_model()
         strong = AUGMENTATIONS[self.augment]
