@@ -127,8 +127,12 @@ install() {
   local what=("${DEMO[@]}")
   if [ "$KIND" = full ]; then what=("${FULL[@]}"); fi
   echo "bootstrap: installing ${what[*]} into $VENV (a few GB, some minutes)"
-  "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check \
-    -c constraints.txt -e "${what[@]}" || stop "pip failed: see above"
+  local pip=("$VENV/bin/python" -m pip install --quiet --disable-pip-version-check
+    -c constraints.txt)
+  # First itself: the pip that Python 3.10 brings (23.0) needs more than 20 minutes to choose
+  # versions, where a new one needs one.
+  "${pip[@]}" --upgrade pip || stop "pip cannot upgrade itself: see above"
+  "${pip[@]}" -e "${what[@]}" || stop "pip failed: see above"
   fingerprint > "$VENV/stamp-demo"  # full holds all that demo needs
   if [ "$KIND" = full ]; then fingerprint > "$VENV/stamp-full"; fi
 }
