@@ -69,7 +69,8 @@ def _load(clip: Clip, size: Size, path: Path) -> Footage:
 def _map(path: Path, size: Size) -> Footage | None:
     """Open an entry; None if there is none, or if it is damaged and has to be made again."""
     try:
-        mapped: Footage = np.lib.format.open_memmap(path, mode="r")
+        # Untyped in NumPy 2.2, the last for Python 3.10.
+        mapped: Footage = np.lib.format.open_memmap(path, mode="r")  # type: ignore[no-untyped-call]
     except Exception:  # whatever is wrong with it: it can be made again
         return None
     if mapped.dtype != np.uint8 or mapped.ndim != 4 or mapped.shape[1:] != (*size, 3):

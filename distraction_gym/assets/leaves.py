@@ -88,7 +88,7 @@ class Leaves:
         texture = self.texture.draw(size) * (flat[..., 3] / _WHITE)
         gain = (1 + texture) * (1 + 0.2 * self.light.draw(size))
         picture = np.clip(flat[..., :3] * gain[..., None], 0, _WHITE)
-        return picture.astype(np.float32), cover / _WHITE
+        return picture.astype(np.float32), (cover / _WHITE).astype(np.float32, copy=False)
 
 
 def _shapes(rng: np.random.Generator, count: int) -> npt.NDArray[np.float64]:
