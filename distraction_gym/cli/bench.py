@@ -27,7 +27,7 @@ def add(commands: Commands) -> None:
     demo = commands.add_parser("demo", help="SAC against MaDi on mini-reach, in minutes")
     demo.add_argument("--out", type=Path, default=Path("runs", "demo"), metavar="DIR")
     demo.add_argument("--jobs", type=positive, default=2, help="processes at once (default: 2)")
-    demo.add_argument("-n", "--steps", type=positive, help="default: the presets'")
+    demo.add_argument("-n", "--steps", type=positive, help="of training (default: 16000)")
     demo.add_argument("--episodes", type=positive, default=30, help="per mode (default: 30)")
     demo.set_defaults(run=_demo)
 
