@@ -14,8 +14,6 @@ MODES = ("clean", "color_hard", "video_easy", "video_hard")
 FILMED = "video_hard"
 STEPS = 16_000
 """Less than the presets' training, so that it ends in minutes."""
-THREADS = 2
-"""SAC ends long before MaDi, which then has two cores."""
 
 
 def demo(out: Path, workers: int = 2, steps: int | None = None, episodes: int = 30) -> list[Path]:
@@ -39,7 +37,6 @@ def demo(out: Path, workers: int = 2, steps: int | None = None, episodes: int = 
         episodes,
         steps or STEPS,
         assets="generated",
-        threads=THREADS,
     )
     print(f"Training {' and '.join(ALGOS)} on mini-reach, clean, {workers} at a time.", flush=True)
     records = run_grid(grid, out, workers)

@@ -35,8 +35,6 @@ class Grid:
     assets: str = "auto"
     device: str = "auto"
     checkpoint_every: int = 10_000
-    threads: int = 1
-    """Torch's threads in each process; more than one changes the last digits of a result."""
     overrides: Mapping[str, Any] = field(default_factory=dict)
     """Arguments of every agent's constructor, over the presets'."""
 
@@ -79,7 +77,7 @@ def _job(grid: Grid, out: Path, algo: str, seed: int) -> Job | None:
         return None
     train = ["train", "--algo", algo, "--env", config.env, "-n", str(config.steps)]
     train += ["--seed", str(seed), "--assets", grid.assets, "--out", str(folder), "--resume"]
-    train += ["--device", grid.device, "--threads", str(grid.threads), "--progress", "lines"]
+    train += ["--device", grid.device, "--threads", "1", "--progress", "lines"]
     train += ["--checkpoint-every", str(grid.checkpoint_every)]
     for key, value in grid.overrides.items():
         train += ["--set", f"{key}={json.dumps(value)}"]

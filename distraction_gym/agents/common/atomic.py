@@ -1,4 +1,4 @@
-"""Write a file or a folder in full or not at all."""
+"""Write a folder in full or not at all (`assets.files.atomic_file` does so with a file)."""
 
 from __future__ import annotations
 
@@ -7,27 +7,9 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 # A name with one of these is unfinished or on its way out: readers never look at it.
 UNFINISHED, DOOMED = ".tmp-", ".old-"
-
-
-@contextlib.contextmanager
-def atomic_file(target: Path) -> Iterator[BinaryIO]:
-    """Write a file beside its place and move it there at the end; an error leaves the old one."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"{UNFINISHED}{os.getpid()}-{target.name}")
-    try:
-        with part.open("w+b") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, target)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    _sync(target.parent)
 
 
 @contextlib.contextmanager

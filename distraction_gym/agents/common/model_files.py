@@ -19,8 +19,8 @@ from stable_baselines3.common.type_aliases import GymEnv
 from stable_baselines3.common.utils import check_for_correct_spaces, get_system_info
 
 from distraction_gym import __version__
-from distraction_gym.agents.common.atomic import atomic_file
 from distraction_gym.agents.common.plain import NotPlainError, from_plain, to_plain
+from distraction_gym.assets.files import atomic_file
 from distraction_gym.errors import CheckpointError
 
 FORMAT = 1
