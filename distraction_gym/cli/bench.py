@@ -38,7 +38,8 @@ def _add_run(actions: Commands) -> None:
     parser.add_argument("--task", required=True)
     parser.add_argument("--algos", nargs="+", required=True, metavar="ALGO")
     parser.add_argument("--modes", nargs="+", default=list(MODES), metavar="MODE")
-    parser.add_argument("--seeds", type=positive, default=5, help="how many, from 0 (default: 5)")
+    parser.add_argument("--seeds", type=positive, default=5, help="how many (default: 5)")
+    parser.add_argument("--first-seed", type=int, default=0, help="(default: 0)")
     parser.add_argument("--episodes", type=positive, default=30, help="per mode (default: 30)")
     parser.add_argument("-n", "--steps", type=positive, help="default: the presets'")
     parser.add_argument("--jobs", type=positive, default=1, help="processes at once (default: 1)")
@@ -66,7 +67,7 @@ def _run(args: argparse.Namespace) -> None:
         task=args.task,
         algos=tuple(args.algos),
         modes=tuple(args.modes),
-        seeds=tuple(range(args.seeds)),
+        seeds=tuple(range(args.first_seed, args.first_seed + args.seeds)),
         episodes=args.episodes,
         steps=args.steps,
         assets=args.assets,

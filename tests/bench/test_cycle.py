@@ -157,16 +157,28 @@ def test_a_killed_run_reaches_the_weights_of_an_uninterrupted_one(run, tmp_path)
 @pytest.mark.slow
 def test_the_grid_runs_what_is_missing(tmp_path, capsys):
     grid = ["bench", "run", "--suite", "mini", "--task", "reach", "--algos", "sac", "--seeds", "1"]
-    grid += ["-n", "30", "--episodes", "2", "--out", str(tmp_path), *TINY, "--modes", "clean"]
+    grid += [
+        "--first-seed",
+        "3",
+        "-n",
+        "30",
+        "--episodes",
+        "2",
+        "--out",
+        str(tmp_path),
+        *TINY,
+        "--modes",
+        "clean",
+    ]
     assert main(grid) == 0
-    first = (tmp_path / "mini-reach" / "sac-s0" / "model.zip").stat().st_mtime_ns
+    first = (tmp_path / "mini-reach" / "sac-s3" / "model.zip").stat().st_mtime_ns
     assert main([*grid, "video_hard"]) == 0
-    assert (tmp_path / "mini-reach" / "sac-s0" / "model.zip").stat().st_mtime_ns == first
+    assert (tmp_path / "mini-reach" / "sac-s3" / "model.zip").stat().st_mtime_ns == first
     rows = table(tmp_path / "returns.csv")
     assert [(row["mode"], row["episodes"]) for row in rows] == [("clean", "2"), ("video_hard", "2")]
     capsys.readouterr()
     assert main([*grid, "video_hard"]) == 0
-    assert "sac s0" not in capsys.readouterr().out  # nothing was left to do
+    assert "sac s3" not in capsys.readouterr().out  # nothing was left to do
     assert main([*grid, "vide_hard"]) == 2
 
 
