@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from distraction_gym.registry import unknown
+from distraction_gym.scene import Scene
 
 STOCK = {
     "sky": ((0.4, 0.6, 0.8),),
@@ -14,8 +15,8 @@ STOCK = {
 }
 
 
-class FakeScene:
-    """A sky over a striped floor, with a block in front; see `distraction_gym.typing.Scene`.
+class FakeScene(Scene):
+    """A sky over a striped floor, with a block in front; see `distraction_gym.scene.Scene`.
 
     `calls` lists what was asked of it. With `soft`, backgrounds are float32 weights.
     """

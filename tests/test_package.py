@@ -18,7 +18,7 @@ PACKAGE = ROOT / "distraction_gym"
 
 # A module may import from its own folder and from layers below its own.
 LAYERS = (
-    {"registry", "registration", "seeding", "typing", "errors"},
+    {"registry", "registration", "seeding", "typing", "errors", "scene"},
     {"assets"},
     {"distractions", "segmentation", "scenes"},
     {"wrappers"},

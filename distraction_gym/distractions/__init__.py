@@ -1,6 +1,6 @@
 """What disturbs a picture or a scene: mechanisms (`DISTRACTIONS`) and named sets of them (`MODES`).
 
-Nothing here knows an environment or a simulator; see `typing.Scene` for what a distraction asks.
+Nothing here knows an environment or a simulator; see `scene.Scene` for what a distraction asks.
 """
 
 from distraction_gym.distractions.base import DISTRACTIONS, Distraction

@@ -8,7 +8,7 @@ import numpy as np
 
 from distraction_gym.assets.store import color_table
 from distraction_gym.distractions.base import DISTRACTIONS, Distraction
-from distraction_gym.typing import Scene
+from distraction_gym.scene import Scene
 
 
 @DISTRACTIONS.register("color")

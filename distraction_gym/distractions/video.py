@@ -14,7 +14,8 @@ from distraction_gym.distractions.base import DISTRACTIONS, Distraction
 from distraction_gym.distractions.chroma import SCREEN, chroma_key
 from distraction_gym.distractions.composite import composite as lay_over
 from distraction_gym.registry import unknown
-from distraction_gym.typing import Frame, Matte, Scene
+from distraction_gym.scene import Scene
+from distraction_gym.typing import Frame, Matte
 
 COMPOSITES = ("exact", "chroma")
 ORDERS = ("random", "listed")

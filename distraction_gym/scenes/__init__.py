@@ -6,7 +6,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from distraction_gym.typing import Scene
+from distraction_gym.scene import Scene
 
 
 def find_scene(env: gym.Env) -> Scene | None:

@@ -11,13 +11,14 @@ import numpy as np
 
 from distraction_gym.errors import UnknownName, UnsupportedEnvironment
 from distraction_gym.registry import unknown
+from distraction_gym.scene import Scene, inverse
 from distraction_gym.typing import RGB, Frame, Matte
 
 MaskFunction = Callable[[Frame, gym.Env], Matte]
 """`(frame (H, W, 3) uint8, environment) -> (H, W)`, 1 where the picture is to be kept."""
 
 
-class PixelScene:
+class PixelScene(Scene):
     """A picture whose background is all one thing: the sky and the floor are the same pixels.
 
     Nothing in it can be given another colour.
@@ -25,8 +26,13 @@ class PixelScene:
 
     parts = ("sky", "floor")
 
+    def redraw(self, frame: Frame) -> Frame:
+        """Return the frame itself, after the distractions were told of it."""
+        self.stage()
+        return frame
+
     def background(self, parts: Sequence[str], frame: Frame) -> Matte:
-        """Return where `frame` shows background, `(H, W)` (see `typing.Scene`).
+        """Return where `frame` shows background, `(H, W)` (see `scene.Scene`).
 
         Raises:
             UnknownName: for a part that does not exist.
@@ -80,9 +86,7 @@ class MaskScene(PixelScene):
                 f"the mask function returned shape {keep.shape} for a frame of shape "
                 f"{frame.shape}; expected {frame.shape[:2]}, 1 where the picture is to be kept"
             )
-        if keep.dtype == bool:
-            return np.logical_not(keep)
-        return np.float32(1.0) - keep.astype(np.float32)
+        return inverse(keep if keep.dtype == np.bool_ else keep.astype(np.float32))
 
 
 class ColorKeyScene(PixelScene):

@@ -9,6 +9,7 @@ import numpy as np
 
 from distraction_gym.errors import UnsupportedEnvironment
 from distraction_gym.registry import unknown
+from distraction_gym.scene import Scene
 from distraction_gym.scenes.canvas import QUALITIES, Canvas, ViewerCanvas, camera_number, mujoco
 from distraction_gym.scenes.look import Look
 from distraction_gym.scenes.parts import PARTS, find_parts
@@ -19,8 +20,8 @@ _NOTHING = -1
 _SKY_OBJECT = (-1, -1)
 
 
-class MujocoScene:
-    """Draws a MuJoCo model and answers what distractions ask (see `typing.Scene`).
+class MujocoScene(Scene):
+    """Draws a MuJoCo model and answers what distractions ask (see `scene.Scene`).
 
     Works on the raw structures, wherever they come from: `physics.model.ptr` and
     `physics.data.ptr` of dm_control, `env.unwrapped.model` and `.data` of Gymnasium. The OpenGL
@@ -78,6 +79,7 @@ class MujocoScene:
         Raises:
             RenderingUnavailable: without a working OpenGL.
         """
+        self.stage()
         canvas = self._open_canvas()
         self._look.write(self._model, canvas.upload)
         canvas.update(self._data)
@@ -103,7 +105,7 @@ class MujocoScene:
         return np.array(is_behind)[pixels]
 
     def recolor(self, colors: Mapping[str, Sequence[RGB]]) -> None:
-        """Give parts new colours before the next frame is drawn (see `typing.Scene`).
+        """Give parts new colours before the next frame is drawn (see `scene.Scene`).
 
         Raises:
             UnknownName: for a part that does not exist.
@@ -115,7 +117,7 @@ class MujocoScene:
         self._show()
 
     def flood(self, parts: Sequence[str], color: RGB) -> None:
-        """Give parts one flat colour, marks and edges included (see `typing.Scene`).
+        """Give parts one flat colour, marks and edges included (see `scene.Scene`).
 
         Raises:
             UnknownName: for a part that does not exist.
@@ -145,7 +147,7 @@ class MujocoScene:
 
     def __getstate__(self) -> dict[str, Any]:
         # The data holds the model; two pickles of it would come back as two models.
-        return {**self.__dict__, "_canvas": None, "_model": None, "_viewer": None}
+        return {**super().__getstate__(), "_canvas": None, "_model": None, "_viewer": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

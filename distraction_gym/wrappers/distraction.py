@@ -11,10 +11,11 @@ import numpy.typing as npt
 from distraction_gym.distractions.base import DISTRACTIONS
 from distraction_gym.distractions.modes import build
 from distraction_gym.errors import UnsupportedEnvironment
+from distraction_gym.scene import Scene
 from distraction_gym.scenes import find_scene
 from distraction_gym.scenes.keyed import MaskFunction, keyed_scene
 from distraction_gym.seeding import stream
-from distraction_gym.typing import Frame, Scene
+from distraction_gym.typing import Frame
 
 _CHOICES = """\
   foreground="my_module:my_mask"  a function (frame, env) -> (H, W) bool, 1 = keep
@@ -65,7 +66,7 @@ class DistractionWrapper(gym.Wrapper, gym.utils.RecordConstructorArgs):
         self._distractions = build(mode, assets=assets, composite=composite)
         self._kinds = [_kind(type(distraction)) for distraction in self._distractions]
         self._foreground = foreground
-        self.scene = self._find_scene()
+        self.scene = self._take_scene()
         self._rng = stream(None, "distraction")
         self._info: list[dict[str, Any]] = []
 
@@ -101,15 +102,24 @@ class DistractionWrapper(gym.Wrapper, gym.utils.RecordConstructorArgs):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self.scene = self._find_scene()
+        self.scene = self._take_scene()
 
     def _disturb(self, obs: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         frame: Frame = obs.transpose(1, 2, 0) if self._channels_first else obs
-        self.undistorted = frame
+        frame = self.undistorted = self.scene.redraw(frame)
         for distraction in self._distractions:
             frame = distraction.apply(frame, self.scene)
         self._frame = frame
         return np.ascontiguousarray(frame.transpose(2, 0, 1)) if self._channels_first else frame
+
+    def _stage(self) -> None:
+        for distraction in self._distractions:
+            distraction.stage(self.scene)
+
+    def _take_scene(self) -> Scene:
+        scene = self._find_scene()
+        scene.stagehand = self._stage
+        return scene
 
     def _find_scene(self) -> Scene:
         if self._foreground != "auto":

@@ -9,6 +9,7 @@ import numpy as np
 
 from distraction_gym.envs.mini.tasks import Sprite
 from distraction_gym.registry import unknown
+from distraction_gym.scene import Scene
 from distraction_gym.typing import RGB, Frame, Matte
 
 # The background is plain and the sprites differ from it in hue alone: an agent that has seen
@@ -24,8 +25,8 @@ HORIZON = 0.6
 _SHIFT = 4  # sub-pixel bits of OpenCV's drawing functions
 
 
-class MiniScene:
-    """Draws frames `(S, S, 3)` uint8 and knows which pixel belongs to what (see `typing.Scene`)."""
+class MiniScene(Scene):
+    """Draws frames `(S, S, 3)` uint8 and knows which pixel belongs to what (see `scene.Scene`)."""
 
     parts = ("sky", "floor", "body", "goal")
 
@@ -39,6 +40,7 @@ class MiniScene:
 
     def draw(self, sprites: Sequence[Sprite]) -> Frame:
         """Draw the sprites over the background and remember where they are."""
+        self.stage()
         frame = self._background.copy()
         self._sprites = np.zeros((self._size, self._size), np.uint8)
         for sprite in sprites:
@@ -47,7 +49,7 @@ class MiniScene:
         return frame
 
     def background(self, parts: Sequence[str], frame: Frame) -> Matte:
-        """Return where the last drawn frame shows sky or floor (see `typing.Scene`)."""
+        """Return where the last drawn frame shows sky or floor (see `scene.Scene`)."""
         self._check(parts)
         region = np.zeros((self._size, self._size), bool)
         if "sky" in parts:
@@ -57,13 +59,13 @@ class MiniScene:
         return region & (self._sprites < 128)
 
     def recolor(self, colors: Mapping[str, Sequence[RGB]]) -> None:
-        """Give parts new colours (see `typing.Scene`)."""
+        """Give parts new colours (see `scene.Scene`)."""
         self._check(colors)
         self._colors.update({part: tuple(values) for part, values in colors.items()})
         self._background = self._draw_background()
 
     def flood(self, parts: Sequence[str], color: RGB) -> None:
-        """Give parts one flat colour (see `typing.Scene`)."""
+        """Give parts one flat colour (see `scene.Scene`)."""
         self._check(parts)
         self.recolor({part: [color] * len(STOCK[part]) for part in parts})
 
