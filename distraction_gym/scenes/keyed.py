@@ -86,7 +86,9 @@ class MaskScene(PixelScene):
                 f"the mask function returned shape {keep.shape} for a frame of shape "
                 f"{frame.shape}; expected {frame.shape[:2]}, 1 where the picture is to be kept"
             )
-        return inverse(keep.astype(np.bool_ if keep.dtype == np.bool_ else np.float32))
+        if keep.dtype == np.bool_:
+            return inverse(keep.astype(np.bool_))
+        return inverse(keep.astype(np.float32))
 
 
 class ColorKeyScene(PixelScene):
