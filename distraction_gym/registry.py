@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib.metadata import entry_points
 from typing import Generic, TypeVar
 
 from distraction_gym.errors import UnknownName
@@ -21,11 +23,18 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:
 
 
 class Registry(Mapping[str, T], Generic[T]):
-    """A read-only mapping from names to things, filled by `add` or the `register` decorator."""
+    """A read-only mapping from names to things, filled by `add` or the `register` decorator.
 
-    def __init__(self, kind: str) -> None:
+    Args:
+        kind: What one of the things is called in errors.
+        plugins: Entry-point group in which other packages name things of their own
+            (`name = "module:thing"`). It is read when a name is not found, or all are listed.
+    """
+
+    def __init__(self, kind: str, plugins: str | None = None) -> None:
         self.kind = kind
         self._items: dict[str, T] = {}
+        self._plugins = plugins
 
     def add(self, name: str, item: T) -> T:
         """Add one item.
@@ -48,16 +57,35 @@ class Registry(Mapping[str, T], Generic[T]):
         return decorate
 
     def __getitem__(self, name: str) -> T:
-        try:
-            return self._items[name]
-        except KeyError:
-            raise unknown(self.kind, name, self._items) from None
+        if name not in self:
+            raise unknown(self.kind, name, self._items)
+        return self._items[name]
 
     def __contains__(self, name: object) -> bool:
+        if name not in self._items:
+            self._load_plugins()
         return name in self._items
 
     def __iter__(self) -> Iterator[str]:
+        self._load_plugins()
         return iter(self._items)
 
     def __len__(self) -> int:
+        self._load_plugins()
         return len(self._items)
+
+    def _load_plugins(self) -> None:
+        """Add what other packages offer, once; a broken one is left out with a warning."""
+        group, self._plugins = self._plugins, None
+        for entry in entry_points(group=group) if group else ():
+            try:
+                item = entry.load()
+            except Exception as error:  # whatever another package's module raises
+                warnings.warn(
+                    f"the {self.kind} {entry.name!r} ({entry.value}) cannot be loaded: {error!r}",
+                    RuntimeWarning,
+                    stacklevel=4,
+                )
+                continue
+            if entry.name not in self._items:  # its module may have registered it already
+                self.add(entry.name, item)

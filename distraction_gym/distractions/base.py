@@ -27,6 +27,11 @@ class Distraction:
 
     cover: npt.NDArray[np.bool_] | None = None
 
+    @property
+    def keeps_foreground(self) -> bool:
+        """Whether this distraction promises to leave pixels of neither sky nor floor untouched."""
+        return False
+
     def reset(self, rng: np.random.Generator, scene: Scene) -> None:
         """Start an episode: draw what stays fixed, and edit the scene if need be.
 
@@ -56,7 +61,7 @@ class Distraction:
         return {}
 
 
-DISTRACTIONS = Registry("distraction")
+DISTRACTIONS = Registry("distraction", plugins="distraction_gym.distractions")
 
 
 def unit(name: str, value: float) -> float:
