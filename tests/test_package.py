@@ -23,7 +23,7 @@ LAYERS = (
     {"distractions", "segmentation", "scenes"},
     {"wrappers"},
     {"agents", "envs"},
-    {"bench"},
+    {"bench", "testing"},
     {"cli"},
     {"__main__"},
 )

@@ -22,9 +22,13 @@ ColorTable = list[dict[str, RGB]]
 KEYS = ("grid_rgb1", "grid_rgb2", "skybox_rgb", "self_rgb")
 
 ENTRIES = 100
-# The stock colours of dm_control, around which DMC-GB's tables lie, and their spread (spec
-# dmc_gb, section 2).
-_STOCK = {"grid_rgb1": (0.1, 0.2, 0.3), "skybox_rgb": (0.4, 0.6, 0.8), "self_rgb": (0.7, 0.5, 0.3)}
+STOCK: dict[str, RGB] = {
+    "grid_rgb1": (0.1, 0.2, 0.3),
+    "grid_rgb2": (0.2, 0.3, 0.4),
+    "skybox_rgb": (0.4, 0.6, 0.8),
+    "self_rgb": (0.7, 0.5, 0.3),
+}
+"""dm_control's own colours, around which DMC-GB's tables lie."""
 _SPREAD = {"color_easy": 0.1, "color_hard": 0.2}
 _CHECKER = 0.1
 """The checker's second field is this much brighter than its first, in every entry of DMC-GB."""
@@ -57,7 +61,7 @@ def default_table(name: str) -> ColorTable:
     rng = stream(0, f"colors/{name}")
     table = []
     for _ in range(ENTRIES):
-        drawn = {key: rng.normal(stock, _SPREAD[name]) for key, stock in _STOCK.items()}
+        drawn = {key: rng.normal(stock, _SPREAD[name]) for key, stock in STOCK.items()}
         drawn = {key: np.clip(color, 0.0, 1.0) for key, color in drawn.items()}
         drawn["grid_rgb2"] = np.clip(drawn["grid_rgb1"] + _CHECKER, 0.0, 1.0)
         table.append({key: _rgb(drawn[key]) for key in KEYS})

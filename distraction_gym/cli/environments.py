@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import textwrap
 from pathlib import Path
@@ -26,6 +27,7 @@ def add(commands: Commands) -> None:
     """Add the commands to the parser."""
     parser = commands.add_parser("list", help="list the environment IDs")
     parser.add_argument("--suite", help="only this suite")
+    parser.add_argument("--kinds", action="store_true", help="list kinds of distractions instead")
     parser.set_defaults(run=_list)
     parser = commands.add_parser("show", help="say what an environment is made of")
     parser.add_argument("id", help="an environment ID, with or without 'distraction_gym/'")
@@ -37,11 +39,24 @@ def add(commands: Commands) -> None:
 
 
 def _list(args: argparse.Namespace) -> None:
+    if args.kinds:
+        _list_kinds()
+        return
     suites = [SUITES[args.suite]] if args.suite else list(SUITES.values())
     for suite in suites:
         for task in suite.tasks:
             for mode in suite.modes:
                 print(env_id(suite.name, task, mode))
+
+
+def _list_kinds() -> None:
+    from distraction_gym.distractions import DISTRACTIONS
+
+    for name, kind in sorted(DISTRACTIONS.items()):
+        summary = (kind.__doc__ or "").strip().partition("\n")[0]
+        arguments = inspect.signature(kind).parameters.values()
+        defaults = ", ".join(f"{item.name}={item.default!r}" for item in arguments)
+        print(f"{name}({defaults})\n    {summary}")
 
 
 def _show(args: argparse.Namespace) -> None:

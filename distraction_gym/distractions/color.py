@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from distraction_gym.assets.colors import STOCK
 from distraction_gym.assets.store import color_table
-from distraction_gym.distractions.base import DISTRACTIONS, Distraction
+from distraction_gym.distractions.base import DISTRACTIONS, Distraction, unit
 from distraction_gym.scene import Scene
+from distraction_gym.typing import RGB
 
 
 @DISTRACTIONS.register("color")
@@ -17,7 +19,10 @@ class Color(Distraction):
 
     Edge marks, the sky's lower end and all other materials keep their colours.
 
+    `intensity`: how far the colours move from dm_control's own (0) to the table's (1).
+
     Args:
+        intensity: In [0, 1].
         table: `"color_easy"`, `"color_hard"` or a file of your own (see `assets.store`).
         assets: `"auto"`, `"generated"` or a folder.
 
@@ -26,7 +31,10 @@ class Color(Distraction):
         UnknownName: for a table that does not exist.
     """
 
-    def __init__(self, table: str = "color_hard", assets: str = "auto") -> None:
+    def __init__(
+        self, table: str = "color_hard", intensity: float = 1.0, assets: str = "auto"
+    ) -> None:
+        self._intensity = unit("intensity", intensity)
         self._name, self._table = table, color_table(table, assets)
         self._index = 0
 
@@ -37,7 +45,10 @@ class Color(Distraction):
             UnsupportedEnvironment: if the scene's colours are out of reach.
         """
         self._index = int(rng.integers(len(self._table)))
-        colors = self._table[self._index]
+        if self._intensity == 0.0:
+            return
+        entry = self._table[self._index]
+        colors = {key: self._mixed(STOCK[key], color) for key, color in entry.items()}
         scene.recolor(
             {
                 "floor": (colors["grid_rgb1"], colors["grid_rgb2"]),
@@ -45,6 +56,14 @@ class Color(Distraction):
                 "body": (colors["self_rgb"],),
             }
         )
+
+    def _mixed(self, stock: RGB, color: RGB) -> RGB:
+        if self._intensity == 1.0:
+            return color  # the papers' numbers, to the last bit
+        red, green, blue = (
+            a + self._intensity * (b - a) for a, b in zip(stock, color, strict=True)
+        )
+        return red, green, blue
 
     def describe(self) -> dict[str, Any]:
         """Return the table and which of its entries this episode wears."""
