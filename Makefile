@@ -39,6 +39,9 @@ docs: full-env ## build the documentation into site/
 gallery: full-env ## draw the pictures of the documentation anew
 	$(VENV)/python docs/make_gallery.py
 
+golden: full-env ## keep what every ID shows today as its golden picture (look first: make gallery)
+	$(VENV)/python -m pytest -q tests/envs/test_golden_frames.py --update-golden
+
 videos: full-env ## make the clips and recordings in videos/ anew
 	$(VENV)/python videos/make_videos.py
 

@@ -15,6 +15,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=os.environ.get("DISTRACTION_GYM_TEST_DATA"),
         help="folder with DMC-GB's data (video_easy/, video_hard/, color_*.json)",
     )
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="keep today's pictures as the golden ones (not with -n)",
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)

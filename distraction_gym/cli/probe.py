@@ -22,7 +22,7 @@ def probe() -> dict[str, Any]:
 
     from distraction_gym.scenes.mujoco import MujocoScene
 
-    renderer = _renderer()
+    renderer = renderer_name()
     physics = suite.load("walker", "walk", task_kwargs={"random": 0}).physics
     scene = MujocoScene(physics.model.ptr, physics.data.ptr, image_size=SIZE)
     frame = scene.render()
@@ -39,8 +39,9 @@ def probe() -> dict[str, Any]:
     }
 
 
-def _renderer() -> str:
+def renderer_name() -> str:
     """Return the driver's name for what draws: a graphics card, or llvmpipe (the processor)."""
+    gl.load_mujoco()
     context = gl.make_context(SIZE, SIZE)
     from OpenGL import GL  # only now has mujoco told PyOpenGL its platform
 
