@@ -1,4 +1,4 @@
-"""The papers' green screen: which pixels of a frame are green enough to be replaced."""
+"""The papers' keys: which pixels of a frame are green, or blue, enough to be replaced."""
 
 from __future__ import annotations
 
@@ -32,3 +32,16 @@ def chroma_key(frame: Frame) -> npt.NDArray[np.bool_]:
     cyanish = (blue == value) & (12 * (red - green) <= -11 * chroma)
     vivid = (chroma > 0) & (255 * chroma >= _LEAST_SATURATION * value) & (value >= _LEAST_VALUE)
     return (greenish | cyanish) & vivid
+
+
+def blue_key(frame: Frame) -> npt.NDArray[np.bool_]:
+    """Return which pixels have more blue than red and more blue than green, `(H, W)`.
+
+    The rule of Deep Bisimulation for Control's code, which TIA, DreamerPro and RePo took over: it
+    selects dm_control's sky and its bluish floor.
+
+    Args:
+        frame: `(H, W, 3)` uint8.
+    """
+    red, green, blue = (frame[..., channel] for channel in range(3))
+    return (blue > red) & (blue > green)

@@ -1,97 +1,111 @@
-"""A video in place of the sky, or of the sky and the floor."""
+"""A video in place of the sky, of the sky and the floor, or of whatever is blue."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from distraction_gym.assets import cache
-from distraction_gym.assets.clips import Footage
-from distraction_gym.assets.store import clips
-from distraction_gym.distractions.base import DISTRACTIONS, Distraction
-from distraction_gym.distractions.chroma import SCREEN, chroma_key
+from distraction_gym.distractions.base import DISTRACTIONS, Distraction, unit
+from distraction_gym.distractions.chroma import SCREEN, blue_key, chroma_key
 from distraction_gym.distractions.composite import composite as lay_over
+from distraction_gym.distractions.player import Player
 from distraction_gym.registry import unknown
 from distraction_gym.scene import Scene
 from distraction_gym.typing import Frame, Matte
 
-COMPOSITES = ("exact", "chroma")
-ORDERS = ("random", "listed")
+KEYS: dict[str, Callable[[Frame], Matte] | None] = {
+    "exact": None,
+    "chroma": chroma_key,
+    "blue": blue_key,
+}
+"""Composites, and how each finds the pixels to replace; the scene itself knows them exactly."""
 
 
 @DISTRACTIONS.register("video")
 class Video(Distraction):
     """Play a clip behind the robot, one of its frames per agent step (DMC-GB's code).
 
+    `intensity`: the clip's opacity; below 1 the stock background shines through.
+
     Args:
         pack: Which clips (see `assets.store`).
         replace: Parts of the scene that the clip hides.
-        composite: `"exact"` asks the scene where these parts are; `"chroma"` floods them with
-            green and keys it, as the papers do, edges and all. A distraction that recolours the
-            same parts must then come earlier in the mode.
-        order: `"random"` draws the clip from the distraction's stream. `"listed"` is the papers'
-            order, which no seed changes: the first episode shows the second clip of the list.
+        intensity: In [0, 1].
+        composite: `"exact"` asks the scene where these parts are. `"chroma"` floods them with
+            green and keys it, as DMC-GB does, edges and all; a distraction that recolours the
+            same parts must then come earlier in the mode, and nothing shines through. `"blue"`
+            replaces pixels with more blue than red and than green, whatever they show: in
+            dm_control sky and floor, and a few parts of robots (code of Deep Bisimulation for
+            Control, TIA, DreamerPro and RePo).
+        order: Which clip an episode shows: `"random"`, `"listed"`, `"seeded"` or `"running"`.
+        start: Its `"first"` frame, or a `"random"` one.
+        motion: `"forward"`, `"bounce"` or `"still"`.
+        clips: Only the first so many clips; None takes all. See `Player` for all four.
+        grey: Whether to take the clip's colours out.
         assets: `"auto"`, `"generated"` or a folder.
 
     Raises:
         AssetsMissing: if there are no clips.
-        UnknownName: for a composite or order that does not exist.
+        UnknownName: for a composite, order, start or motion that does not exist.
+        ValueError: for an intensity outside [0, 1], or between them with a green screen.
     """
 
     def __init__(
         self,
         pack: str = "video_hard",
         replace: Sequence[str] = ("sky", "floor"),
+        intensity: float = 1.0,
         composite: str = "exact",
         order: str = "random",
+        start: str = "first",
+        motion: str = "forward",
+        clips: int | None = None,
+        grey: bool = False,
         assets: str = "auto",
     ) -> None:
-        for kind, name, known in (("composite", composite, COMPOSITES), ("order", order, ORDERS)):
-            if name not in known:
-                raise unknown(kind, name, known)
-        self._pack, self._clips = pack, clips(pack, assets)
-        self._replace = tuple(replace)
-        self._keyed, self._listed = composite == "chroma", order == "listed"
-        self._index = 0
-        self._step = 0
-        self._footage: Footage | None = None
+        if composite not in KEYS:
+            raise unknown("composite", composite, KEYS)
+        self._intensity = unit("intensity", intensity)
+        if composite == "chroma" and 0 < intensity < 1:
+            raise ValueError(
+                f"intensity={intensity} lets the stock background shine through, and "
+                "composite='chroma' paints it green: take composite='exact', or intensity=1"
+            )
+        self._player = Player(
+            pack, assets, clips=clips, order=order, start=start, motion=motion, grey=grey
+        )
+        self._replace, self._composite = tuple(replace), composite
+
+    @property
+    def keeps_foreground(self) -> bool:
+        """True for exact masks of sky and floor: keys cut into the robot's edges."""
+        return self._composite == "exact" and set(self._replace) <= {"sky", "floor"}
 
     def reset(self, rng: np.random.Generator, scene: Scene) -> None:
-        """Choose the episode's clip, from its first frame on.
+        """Choose the episode's clip.
 
         Raises:
             UnsupportedEnvironment: if a key is asked for and the scene cannot be flooded.
         """
-        if self._listed:
-            self._index = (self._index + 1) % len(self._clips)  # before it is used: the papers'
-        else:
-            self._index = int(rng.integers(len(self._clips)))
-        self._step, self._footage = 0, None
-        if self._keyed:
+        self._player.reset(rng)
+        if self._composite == "chroma" and self._intensity:
             scene.flood(self._replace, SCREEN)
 
     def apply(self, frame: Frame, scene: Scene) -> Frame:
         """Put the clip's next frame behind what is in `frame`.
 
         Raises:
-            BrokenAsset: if the clip cannot be decoded.
+            BrokenAsset: if no clip of the pack can be decoded.
         """
-        if self._footage is None or self._footage.shape[1:3] != frame.shape[:2]:
-            size = (frame.shape[0], frame.shape[1])
-            self._footage = cache.frames(self._clips[self._index], size)
-        behind = self._footage[self._step % len(self._footage)]
-        self._step += 1
-        return lay_over(frame, behind, self._matte(frame, scene))
+        behind = self._player.next((frame.shape[0], frame.shape[1]))
+        if not self._intensity:
+            return frame
+        key = KEYS[self._composite]
+        matte = scene.background(self._replace, frame) if key is None else key(frame)
+        return lay_over(frame, behind, matte, self._intensity)
 
     def describe(self) -> dict[str, Any]:
         """Return the pack and the episode's clip."""
-        return {"pack": self._pack, "clip": self._clips[self._index].name}
-
-    def __getstate__(self) -> dict[str, Any]:
-        # Megabytes of pictures that the cache gives back at the next frame.
-        return {**self.__dict__, "_footage": None}
-
-    def _matte(self, frame: Frame, scene: Scene) -> Matte:
-        return chroma_key(frame) if self._keyed else scene.background(self._replace, frame)
+        return self._player.describe()

@@ -99,7 +99,8 @@ def test_soft_mattes_blend(folder):
     frame = scene.draw()
     out, weight = video.apply(frame, scene), scene.background(["sky"], frame)
     edge = (weight > 0.2) & (weight < 0.8)
-    picture = cache.frames(clips("pack", folder)[video._index], SIZE)[0]
+    (clip,) = [c for c in clips("pack", folder) if c.name == video.describe()["clip"]]
+    picture = cache.frames(clip, SIZE)[0]
     low, high = np.minimum(frame, picture), np.maximum(frame, picture)
     assert ((out >= low) & (out <= high)).all()
     assert ((out != frame) & (out != picture))[edge].any()
