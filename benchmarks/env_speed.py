@@ -1,9 +1,15 @@
-"""Agent steps per second of DMC-GB in every mode, beside the renderer's own bound.
+"""Agent steps per second in every mode, beside the renderer's own bound, and beside peers.
 
     python benchmarks/env_speed.py --assets generated
     python benchmarks/env_speed.py --task cheetah_run --assets FOLDER --out speed.json
+    python benchmarks/env_speed.py --cases dmcgb-video_hard@fast dcs-hard_dynamic --beside peers.py
 
 The raw floor is dm_control alone: the control steps of one agent step and one `physics.render`.
+A case is `suite-mode` or `suite-mode@quality`, or `kind:noise` for one distraction on the clean
+task. `--beside` names a Python file with a function `cases(task)` that returns
+`{name: object}`, each object with `dim`, `reset()` and `step(action)`: other packages'
+environments, with the same task, action repeat, picture size and stack.
+
 All cases take turns, so that a busy machine slows all of them; the first round only warms up, and
 numbers are medians over the blocks of the others. Memory is the peak of a process of its own that
 makes the environment and plays it.
@@ -13,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import runpy
 import subprocess
 import sys
 import time
@@ -25,17 +32,45 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from distraction_gym.envs.dmcgb import SUITE
 from distraction_gym.registration import env_id
+from distraction_gym.wrappers import DistractionWrapper, StackFrames
 
 Times = dict[str, list[float]]
 RAW = "raw floor"
 PARTS = ("physics", "render", "mask", "composite", "stack", "rest")
+CASES = (
+    "dmcgb-clean",
+    "dmcgb-color_hard",
+    "dmcgb-video_easy",
+    "dmcgb-video_hard",
+    "dmcgb-video_hard@fast",
+    "dmcgb-video_hard@draft",
+    "dmcgb2-color_hard",
+    "dmcgb2-rotate_hard",
+    "dmcgb2-video_hard",
+    "dcs-beta_01",
+    "dcs-hard_dynamic",
+)
 
 
-def make(args: argparse.Namespace, mode: str) -> gym.Env:
-    options = {"assets": args.assets, "render_quality": args.quality, "composite": args.composite}
-    return gym.make(env_id("dmcgb", args.task, mode), disable_env_checker=True, **options)
+def make(args: argparse.Namespace, case: str) -> gym.Env:
+    """Build the environment of a case."""
+    name, _, quality = case.partition("@")
+    options = {
+        "assets": args.assets,
+        "render_quality": quality or "standard",
+        "composite": args.composite,
+        "action_repeat": args.action_repeat,
+        "disable_env_checker": True,
+    }
+    if not name.startswith("kind:"):
+        suite, _, mode = name.partition("-")
+        return gym.make(env_id(suite, args.task, mode), **options)
+    env = gym.make(env_id("dmcgb", args.task), **options)
+    while not isinstance(env, DistractionWrapper):
+        env = env.env
+    mode = [{"kind": name.removeprefix("kind:")}]
+    return StackFrames(DistractionWrapper(env.env, mode, assets=args.assets), 3)
 
 
 class Case:
@@ -43,7 +78,7 @@ class Case:
 
     def __init__(self, env: gym.Env) -> None:
         self.env = env
-        self.actions = np.random.default_rng(0).uniform(-1, 1, (64, *env.action_space.shape))
+        self.actions = actions(env.action_space.shape[0])
         self.reset()
 
     def reset(self) -> None:
@@ -53,7 +88,16 @@ class Case:
     def play(self, steps: int) -> None:
         """Take agent steps."""
         for step in range(steps):
-            self.env.step(self.actions[step % 64].astype(np.float32))
+            self.env.step(self.actions[step % len(self.actions)])
+
+
+class PeerCase(Case):
+    """Another package's environment."""
+
+    def __init__(self, peer: Any) -> None:
+        self.env = peer
+        self.actions = actions(peer.dim)
+        self.reset()
 
 
 class RawCase(Case):
@@ -62,12 +106,12 @@ class RawCase(Case):
     def __init__(self, args: argparse.Namespace) -> None:
         from distraction_gym.envs.dmcgb import env as dmcgb
 
-        self.domain, task = dmcgb._split(args.task)
-        self.control = dmcgb.suite.load(self.domain, task, task_kwargs={"time_limit": 1e6})
-        self.repeat = dmcgb.ACTION_REPEAT.get(self.domain, dmcgb.DEFAULT_ACTION_REPEAT)
-        self.camera = dmcgb.CAMERA.get(self.domain, 0)
-        shape = self.control.action_spec().shape
-        self.actions = np.random.default_rng(0).uniform(-1, 1, (64, *shape))
+        domain, task = dmcgb._split(args.task)
+        self.control = dmcgb.suite.load(domain, task, task_kwargs={"time_limit": 1e6})
+        default = dmcgb.ACTION_REPEAT.get(domain, dmcgb.DEFAULT_ACTION_REPEAT)
+        self.repeat = args.action_repeat or default
+        self.camera = dmcgb.CAMERA.get(domain, 0)
+        self.actions = actions(self.control.action_spec().shape[0])
         self.reset()
 
     def reset(self) -> None:
@@ -79,8 +123,12 @@ class RawCase(Case):
         """Take agent steps."""
         for step in range(steps):
             for _ in range(self.repeat):
-                self.control.step(self.actions[step % 64])
+                self.control.step(self.actions[step % len(self.actions)])
             self.control.physics.render(84, 84, camera_id=self.camera)
+
+
+def actions(size: int) -> np.ndarray:
+    return np.random.default_rng(0).uniform(-1, 1, (64, size)).astype(np.float32)
 
 
 def timed(work: Callable[[], None]) -> float:
@@ -102,9 +150,9 @@ def take_turns(cases: dict[str, Case], args: argparse.Namespace) -> tuple[Times,
     return steps, resets
 
 
-def cost_split(args: argparse.Namespace, mode: str, steps: int = 100) -> dict[str, float]:
+def cost_split(args: argparse.Namespace, name: str, steps: int = 100) -> dict[str, float]:
     """Return milliseconds per agent step for every part of it."""
-    case = Case(make(args, mode))
+    case = Case(make(args, name))
     spent: dict[str, float] = defaultdict(float)
 
     def clock(part: str, owner: Any, method: str) -> None:
@@ -139,10 +187,12 @@ def layers(env: gym.Env) -> list[gym.Env]:
     return found
 
 
-def peak_memory(args: argparse.Namespace, mode: str) -> float:
-    """Return the peak resident size in MB of a process that plays one mode."""
-    command = [sys.executable, __file__, "--memory-of", mode, "--task", args.task]
-    command += ["--assets", args.assets, "--quality", args.quality, "--composite", args.composite]
+def peak_memory(args: argparse.Namespace, name: str) -> float:
+    """Return the peak resident size in MB of a process that plays one case."""
+    command = [sys.executable, __file__, "--memory-of", name, "--task", args.task]
+    command += ["--assets", args.assets, "--composite", args.composite]
+    if args.action_repeat:
+        command += ["--action-repeat", str(args.action_repeat)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return float(done.stdout.split()[-1])
 
@@ -158,26 +208,54 @@ def play_for_memory(args: argparse.Namespace) -> None:
 
 
 def report(rows: dict[str, dict[str, Any]]) -> None:
-    head = f"{'':12} {'steps/s':>8} {'of raw':>7} {'reset ms':>9} {'peak MB':>8}  "
-    print(head + " ".join(f"{part:>9}" for part in PARTS) + "  ms per step")
+    parts = " | ".join(PARTS)
+    print(f"| case | steps/s | of raw | reset ms | peak MB | {parts} |")
+    print("|---" * (5 + len(PARTS)) + "|")
     for name, row in rows.items():
         share = row["steps_per_second"] / rows[RAW]["steps_per_second"]
-        line = f"{name:12} {row['steps_per_second']:8.1f} {share:7.2f} {row['reset_ms']:9.1f}"
-        split = " ".join(f"{row['split_ms'].get(part, float('nan')):9.2f}" for part in PARTS)
-        print(f"{line} {row['peak_mb']:8.0f}  {split if row['split_ms'] else ''}")
+        split = " | ".join(
+            f"{row['split_ms'][part]:.2f}" if row["split_ms"] else "" for part in PARTS
+        )
+        peak = f"{row['peak_mb']:.0f}" if row["peak_mb"] else ""
+        print(
+            f"| {name} | {row['steps_per_second']:.1f} | {share:.2f} | {row['reset_ms']:.1f} "
+            f"| {peak} | {split} |"
+        )
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--task", default="walker_walk")
+    parser.add_argument("--cases", nargs="*", default=list(CASES), metavar="SUITE-MODE[@QUALITY]")
+    parser.add_argument("--beside", type=Path, metavar="FILE", help="peers: see above")
     parser.add_argument("--assets", default="generated", help="'generated', 'auto' or a folder")
-    parser.add_argument("--quality", default="standard")
     parser.add_argument("--composite", default="exact")
+    parser.add_argument("--action-repeat", type=int, help="default: the suite's own")
     parser.add_argument("--steps", type=int, default=25, help="agent steps per block")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--quick", action="store_true", help="no memory and no split")
     parser.add_argument("--out", type=Path, help="write the numbers as JSON")
     parser.add_argument("--memory-of", help=argparse.SUPPRESS)
     return parser.parse_args()
+
+
+def measure(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    peers = runpy.run_path(str(args.beside))["cases"](args.task) if args.beside else {}
+    cases: dict[str, Case] = {name: PeerCase(peer) for name, peer in peers.items()}
+    cases |= {RAW: RawCase(args)} | {name: Case(make(args, name)) for name in args.cases}
+    steps, resets = take_turns(cases, args)
+    rows = {}
+    for name in cases:
+        own = name in args.cases
+        rows[name] = {
+            "steps_per_second": 1000 / median(steps[name]),
+            "step_ms": steps[name],
+            "reset_ms": median(resets[name]),
+            "reset_blocks_ms": resets[name],
+            "peak_mb": None if args.quick or name in peers else peak_memory(args, name),
+            "split_ms": cost_split(args, name) if own and not args.quick else {},
+        }
+    return rows
 
 
 def main() -> None:
@@ -185,24 +263,11 @@ def main() -> None:
     if args.memory_of:
         play_for_memory(args)
         return
-    cases: dict[str, Case] = {RAW: RawCase(args)}
-    cases |= {mode: Case(make(args, mode)) for mode in SUITE.modes}
-    steps, resets = take_turns(cases, args)
-    rows = {
-        name: {
-            "steps_per_second": 1000 / median(steps[name]),
-            "step_ms": steps[name],
-            "reset_ms": median(resets[name]),
-            "peak_mb": peak_memory(args, name),
-            "split_ms": {} if name == RAW else cost_split(args, name),
-        }
-        for name in cases
-    }
+    rows = measure(args)
     report(rows)
     if args.out:
-        settings = {
-            key: value for key, value in vars(args).items() if key not in ("out", "memory_of")
-        }
+        skipped = ("out", "memory_of", "beside")
+        settings = {key: value for key, value in vars(args).items() if key not in skipped}
         args.out.write_text(json.dumps({"settings": settings, "cases": rows}, indent=1))
 
 
