@@ -63,10 +63,9 @@ def _show(args: argparse.Namespace) -> None:
     name = parse_id(args.id)
     print(name)
     print(f"  suite {name.suite}, task {name.task}, mode {name.mode}")
-    print(f"  distractions: {json.dumps(_distractions(name.mode))}")
-    assets = args.assets if _print_packs(name, args.assets) else "generated"
-    env = gym.make(str(name), assets=assets, **env_kwargs(args))
+    env = _make(name, args)
     try:
+        _print_pipeline(env)
         _print_env(env)
         if args.preview:
             _preview(env, args.preview, args.seed)
@@ -75,33 +74,29 @@ def _show(args: argparse.Namespace) -> None:
         env.close()
 
 
-def _distractions(mode: str) -> list[dict[str, Any]]:
-    from distraction_gym.distractions.modes import MODES
+def _make(name: EnvName, args: argparse.Namespace) -> gym.Env:
+    """Make the environment, with generated footage where its own is not on this machine."""
+    options = {**env_kwargs(args), "disable_env_checker": True}
+    try:
+        return gym.make(str(name), assets=args.assets, **options)
+    except AssetsMissing as error:
+        print("  footage: missing, and shown with generated clips below")
+        print(textwrap.indent(str(error), "    "))
+        return gym.make(str(name), assets="generated", **options)
 
-    return MODES[mode]
 
-
-def _print_packs(name: EnvName, assets: str) -> bool:
-    """Print each pack that the mode plays and whether it is there; return whether all are."""
+def _print_pipeline(env: gym.Env) -> None:
+    """Print the distractions in their order, every argument written out, and count the clips."""
     from distraction_gym.assets.store import clips
+    from distraction_gym.distractions.modes import resolve
 
-    complete = True
-    for item in _distractions(name.mode):
-        if item["kind"] != "video":
-            continue
-        source = _footage(name, assets)
-        try:
-            print(f"  clips of {item['pack']}: {len(clips(item['pack'], source))} ({source})")
-        except AssetsMissing as error:
-            complete = False
-            print(f"  clips of {item['pack']}: missing, and shown with generated ones below")
-            print(textwrap.indent(str(error), "    "))
-    return complete
-
-
-def _footage(name: EnvName, assets: str) -> str:
-    # A suite without packs of its own draws its footage.
-    return "generated" if assets == "auto" and not SUITES[name.suite].packs else assets
+    given = next(kwargs for _, kwargs in _chain(env) if "mode" in kwargs)
+    pipeline = resolve(given["mode"], assets=given["assets"], composite=given["composite"])
+    print("  distractions, in this order:" if pipeline else "  distractions: none")
+    for item in pipeline:
+        print(f"    {json.dumps(item)}")
+        if "pack" in item:
+            print(f"      {len(clips(item['pack'], item['assets']))} clips")
 
 
 def _print_env(env: gym.Env) -> None:

@@ -113,8 +113,8 @@ def test_show_says_what_an_environment_is_made_of(tmp_path, capsys):
     assert main(["show", "mini-track-video_hard-v0", "--preview", str(preview)]) == 0
     said = capsys.readouterr().out
     for part in (
-        '[{"kind": "video", "pack": "video_hard", "replace": ["sky", "floor"]}]',
-        "clips of video_hard: 100 (generated)",
+        '    {"kind": "video", "pack": "video_hard", "replace": ["sky", "floor"], "intensity": 1.0',
+        "      100 clips",
         "uint8 (3, 36, 36), 0 to 255",
         "DistractionWrapper(mode='video_hard', foreground='auto', assets='generated'",
         "action repeat: 1; time limit: 50 agent steps",
@@ -127,8 +127,14 @@ def test_show_says_what_an_environment_is_made_of(tmp_path, capsys):
 def test_show_survives_missing_clips(tmp_path, capsys):
     assert main(["show", "mini-reach-video_easy-v0", "--assets", str(tmp_path)]) == 0
     said = capsys.readouterr().out
-    assert "video_easy: missing" in said and "distraction-gym fetch dmcgb" in said
+    assert "no clips for 'video_easy'" in said and "distraction-gym fetch dmcgb" in said
     assert "StackFrames(k=1)" in said
+
+
+def test_kinds_are_listed_with_their_arguments(capsys):
+    assert main(["list", "--kinds"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "color(table='color_hard', intensity=1.0, assets='auto')" in lines
 
 
 def test_show_passes_keywords_on(capsys):
