@@ -22,7 +22,7 @@ from distraction_gym.seeding import stream
 VERSION = 1
 """Raise it with every change that a pixel shows: the cache keys on it."""
 FRAMES = 250
-"""A clip's length: an episode of DMC-GB at action repeat 4. The last frame leads to the first."""
+"""A clip's usual length: an episode of DMC-GB at action repeat 4. Its end leads to its start."""
 _SIDE = 2
 """A canvas is this many views wide and high."""
 
@@ -40,12 +40,18 @@ class Recipe:
     """How far the camera wanders, in views."""
     drift: int
     """Most times that a layer passes by in a clip."""
+    frames: int = FRAMES
 
 
 RECIPES: Registry[Recipe] = Registry("generated pack")
 # As many clips as DMC-GB's packs have. Its easy clips are calm, its hard ones walk through houses.
 RECIPES.add("video_easy", Recipe(clips=10, cloudy=0.5, sprites=1, pace=0.03, drift=0))
 RECIPES.add("video_hard", Recipe(clips=100, cloudy=0.2, sprites=2, pace=0.06, drift=1))
+# In place of the clips of cars driving that world models are tried with, apart by split.
+RECIPES.add("driving_train", Recipe(clips=100, cloudy=0.1, sprites=2, pace=0.1, drift=2))
+RECIPES.add("driving_test", Recipe(clips=100, cloudy=0.1, sprites=2, pace=0.1, drift=2))
+# As many as DAVIS 2017 has for training, and as short: things move before a held camera.
+RECIPES.add("davis", Recipe(clips=60, cloudy=0.2, sprites=3, pace=0.06, drift=1, frames=70))
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ class _Layer:
 
 
 def clip(pack: str, index: int, size: int) -> npt.NDArray[np.uint8]:
-    """Draw a clip of an evaluation pack, `(FRAMES, size, size, 3)` uint8, RGB.
+    """Draw a clip of an evaluation pack, `(T, size, size, 3)` uint8, RGB.
 
     Raises:
         UnknownName: if no such pack is generated.
@@ -66,9 +72,9 @@ def clip(pack: str, index: int, size: int) -> npt.NDArray[np.uint8]:
     recipe = RECIPES[pack]
     rng = stream(index, f"footage/{pack}")
     layers = list(_layers(rng, recipe, size))
-    light = 1 + 0.08 * wander(rng, FRAMES, 1)[:, 0]
-    frames = np.empty((FRAMES, size, size, 3), np.uint8)
-    for t in range(FRAMES):
+    light = 1 + 0.08 * wander(rng, recipe.frames, 1)[:, 0]
+    frames = np.empty((recipe.frames, size, size, 3), np.uint8)
+    for t in range(recipe.frames):
         frames[t] = np.clip(_compose(layers, t, size) * np.float32(light[t]), 0, 255)
     return frames
 
@@ -84,11 +90,11 @@ def picture(seed: int, index: int, size: int) -> npt.NDArray[np.uint8]:
 def _layers(rng: np.random.Generator, recipe: Recipe, size: int) -> Iterator[_Layer]:
     """Draw a scene, from the backdrop to what is nearest."""
     colors = palette(rng, 8)
-    camera = wander(rng, FRAMES, 4)
+    camera = wander(rng, recipe.frames, 4)
     paint = _clouds_canvas if rng.random() < recipe.cloudy else _leaves_canvas
     for depth in range(recipe.sprites + 1):
         nearness = 1 + 0.7 * depth  # near things pass quicker: parallax
-        shift = recipe.pace * nearness * camera[:, :2] + _drift(rng, recipe.drift)
+        shift = recipe.pace * nearness * camera[:, :2] + _drift(rng, recipe)
         zoom = np.exp(0.07 * nearness * camera[:, 2])
         motion = Motion(shift, zoom, 0.06 * camera[:, 3])
         if depth == 0:
@@ -100,11 +106,11 @@ def _layers(rng: np.random.Generator, recipe: Recipe, size: int) -> Iterator[_La
             yield _Layer(covered, motion)
 
 
-def _drift(rng: np.random.Generator, most: int) -> npt.NDArray[np.float64]:
-    """Draw a steady way past the camera, `(FRAMES, 2)`, that ends where it began."""
-    passes = rng.integers(-most, most + 1)
-    across = passes * _SIDE * np.arange(FRAMES) / FRAMES
-    return np.stack([across, np.zeros(FRAMES)], axis=-1)
+def _drift(rng: np.random.Generator, recipe: Recipe) -> npt.NDArray[np.float64]:
+    """Draw a steady way past the camera, `(T, 2)`, that ends where it began."""
+    passes = rng.integers(-recipe.drift, recipe.drift + 1)
+    across = passes * _SIDE * np.arange(recipe.frames) / recipe.frames
+    return np.stack([across, np.zeros(recipe.frames)], axis=-1)
 
 
 def _leaves_canvas(

@@ -68,7 +68,7 @@ class Leaves:
         count = max(1, round(cover / mean_area))
         # Inverse of the cumulative distribution of r^-3 between the two radii.
         radius = (low**-2 - rng.random(count) * (low**-2 - high**-2)) ** -0.5
-        outlines = _shapes(rng, count) * radius[:, None, None] + rng.random((count, 1, 2))
+        outlines = shapes(rng, count) * radius[:, None, None] + rng.random((count, 1, 2))
         jitter = rng.normal(0, 18, (count, 3)) + rng.normal(0, 22, (count, 1))
         picked = colors[rng.integers(len(colors), size=count)] + jitter
         grain = np.minimum(rng.gamma(1.5, 0.08, count), _MOST_GRAIN).astype(np.float32)
@@ -91,7 +91,7 @@ class Leaves:
         return picture.astype(np.float32), (cover / _WHITE).astype(np.float32, copy=False)
 
 
-def _shapes(rng: np.random.Generator, count: int) -> npt.NDArray[np.float64]:
+def shapes(rng: np.random.Generator, count: int) -> npt.NDArray[np.float64]:
     """Draw outlines around the origin, of radius about 1: blobs, ovals, blocks and splinters."""
     angle = np.linspace(0, 2 * np.pi, _CORNERS, endpoint=False)
     phase = rng.uniform(0, 2 * np.pi, (count, 3, 1))

@@ -18,7 +18,8 @@ def composite(frame: Frame, behind: Frame, matte: Matte, opacity: float = 1.0) -
         opacity: In [0, 1]: how much of `behind` shows there.
     """
     if matte.dtype == np.bool_:
-        return np.where(matte[..., None], blend(frame, behind, opacity), frame)
+        shown = behind if opacity == 1.0 else blend(frame, behind, opacity)
+        return np.where(matte[..., None], shown, frame)
     weight = matte[..., None].astype(np.float32) * np.float32(opacity)
     mixed = frame + weight * (behind.astype(np.float32) - frame)
     return np.rint(mixed).astype(np.uint8)
@@ -26,7 +27,5 @@ def composite(frame: Frame, behind: Frame, matte: Matte, opacity: float = 1.0) -
 
 def blend(frame: Frame, other: Frame, opacity: float) -> Frame:
     """Return a mixture of two pictures, `(H, W, 3)` uint8: 0 is `frame`, 1 is `other`."""
-    if opacity == 1.0:
-        return other
     mixed = cv2.addWeighted(frame, 1.0 - opacity, other, opacity, 0.0)
     return np.asarray(mixed, np.uint8)

@@ -6,7 +6,18 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from distraction_gym.distractions import color, video  # noqa: F401  they register themselves
+from distraction_gym.distractions import (  # noqa: F401  they register themselves
+    blur,
+    color,
+    cutout,
+    dots,
+    image,
+    jitter,
+    noise,
+    overlay,
+    sprites,
+    video,
+)
 from distraction_gym.distractions.base import DISTRACTIONS, Distraction
 from distraction_gym.registry import Registry
 
@@ -19,6 +30,26 @@ MODES.add("color_easy", [{"kind": "color", "table": "color_easy"}])
 MODES.add("color_hard", [{"kind": "color", "table": "color_hard"}])
 MODES.add("video_easy", [{"kind": "video", "pack": "video_easy", "replace": ["sky"]}])
 MODES.add("video_hard", [{"kind": "video", "pack": "video_hard", "replace": ["sky", "floor"]}])
+
+for _kind in ("image", "overlay", "noise", "blur", "cutout", "dots", "sprites", "jitter"):
+    MODES.add(_kind, [{"kind": _kind}])
+MODES.add("dots_behind", [{"kind": "dots", "layer": "behind"}])
+MODES.add("sprites_behind", [{"kind": "sprites", "layer": "behind"}])
+_NO_COLORS = {"hue": 0.0, "saturation": [-1.0, -1.0], "contrast": 0.0, "brightness": 0.0}
+MODES.add("grayscale", [{"kind": "jitter", **_NO_COLORS}])
+
+# Natural video of the papers on world models, whose protocols differ. TIA's and RePo's code: one
+# grey tape, the same in training and evaluation, that no reset rewinds.
+_NATURAL = {"kind": "video", "composite": "blue"}
+MODES.add("natural_grey", [{**_NATURAL, "pack": "driving_train", "grey": True, "order": "running"}])
+for _suffix, _pack in (("", "driving_test"), ("_train", "driving_train")):
+    # TPC's and DreamerPro's code: in colour, another clip from another frame on at every reset.
+    _clip = {"pack": _pack, "start": "random"}
+    MODES.add(f"natural_color{_suffix}", [{**_NATURAL, **_clip}])
+    # Segmentation Dreamer shows both: the floor stays where the robot stands on it, and is hidden
+    # in Cartpole (its poster; its clips and their rules are not published).
+    MODES.add(f"sd_sky{_suffix}", [{"kind": "video", "replace": ["sky"], **_clip}])
+    MODES.add(f"sd_background{_suffix}", [{"kind": "video", **_clip}])
 
 
 def build(
@@ -36,25 +67,35 @@ def build(
         TypeError: for a mode that is no such list, or arguments that a distraction does not take.
         AssetsMissing: if a distraction's clips or tables are not here.
     """
+    made = []
+    for item in resolve(mode, assets=assets, composite=composite):
+        arguments = {name: value for name, value in item.items() if name != "kind"}
+        made.append(DISTRACTIONS[item["kind"]](**arguments))
+    return made
+
+
+def resolve(
+    mode: str | Sequence[Mapping[str, Any]], *, assets: str = "auto", composite: str = "exact"
+) -> Mode:
+    """Return a mode with every argument of every distraction written out (see `build`)."""
     items = MODES[mode] if isinstance(mode, str) else mode
     defaults = {"assets": assets, "composite": composite}
-    return [_make(item, defaults) for item in items]
+    return [_resolved(item, defaults) for item in items]
 
 
-def _make(item: Mapping[str, Any], defaults: Mapping[str, str]) -> Distraction:
+def _resolved(item: Mapping[str, Any], defaults: Mapping[str, str]) -> dict[str, Any]:
     if not isinstance(item, Mapping) or "kind" not in item:
         raise TypeError(
             "a mode is a name or a list such as [{'kind': 'video', 'pack': 'video_hard'}], got "
             f"the item {item!r}"
         )
-    cls = DISTRACTIONS[item["kind"]]
-    known = inspect.signature(cls).parameters
-    given = {name: value for name, value in item.items() if name != "kind"}
-    surplus = sorted(set(given) - set(known))
+    known = inspect.signature(DISTRACTIONS[item["kind"]]).parameters
+    surplus = sorted(set(item) - set(known) - {"kind"})
     if surplus:
         raise TypeError(
             f"the distraction {item['kind']!r} does not take {', '.join(surplus)}; it takes "
             f"{', '.join(known) or 'no arguments'}"
         )
-    filled = {name: value for name, value in defaults.items() if name in known}
-    return cls(**{**filled, **given})
+    own = {name: item.default for name, item in known.items() if item.default is not item.empty}
+    shared = {name: value for name, value in defaults.items() if name in known}
+    return {"kind": item["kind"], **own, **shared, **item}

@@ -42,16 +42,18 @@ def _play(mode, seed=0, episodes=2, steps=4, scene=None, **kwargs):
 def test_the_same_seed_gives_the_same_pictures(item):
     first, second, other = _play([item])[0], _play([item])[0], _play([item], seed=1)[0]
     np.testing.assert_array_equal(first, second)
-    if item.get("order") != "listed":
+    if item.get("order") != "listed" and item["kind"] != "blur":  # these draw nothing
         assert (first != other).any()
 
 
 @pytest.mark.parametrize("item", ITEMS, ids=str)
-def test_frames_stay_frames_and_the_foreground_is_untouched(item):
+def test_frames_stay_frames_and_the_foreground_is_untouched_where_promised(item):
     scene = FakeScene()
     shown, beneath, _ = _play([item], scene=scene)
     assert shown.dtype == np.uint8
     assert shown.shape == beneath.shape
+    if not build([item], assets="generated")[0].keeps_foreground and "composite" not in item:
+        return
     foreground = ~scene.background(("sky", "floor"), shown[0])
     np.testing.assert_array_equal(shown[:, foreground], beneath[:, foreground])
 

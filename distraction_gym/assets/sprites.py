@@ -1,0 +1,40 @@
+"""Things cut out of painted scenes: each has a shape, a texture and colours of its own."""
+
+from __future__ import annotations
+
+import functools
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from distraction_gym.assets.leaves import Leaves, palette, shapes
+from distraction_gym.seeding import stream
+
+COUNT = 24
+_BITS = 4  # sub-pixel bits of OpenCV's drawing functions
+
+
+@functools.lru_cache(maxsize=8)
+def sprites(side: int) -> npt.NDArray[np.uint8]:
+    """Return the same `COUNT` sprites at a size, read-only `(COUNT, side, side, 4)` uint8.
+
+    RGB, 0 outside, and how much of the pixel is covered, 0-255. Each fits into the circle within
+    its square, so that it can be turned. They are drawn once per process and size.
+    """
+    drawn = np.stack([_sprite(index, side) for index in range(COUNT)])
+    drawn.setflags(write=False)
+    return drawn
+
+
+def _sprite(index: int, side: int) -> npt.NDArray[np.uint8]:
+    rng = stream(index, "sprites")
+    outline = shapes(rng, 1)[0]
+    outline *= 0.95 / np.hypot(*outline.T).max()
+    colors = palette(rng, 4)
+    texture, _ = Leaves.scatter(rng, colors, (0.06, 0.3), 2.0).paint(side, tuple(colors[0]))
+    points = np.round(((outline + 1) / 2 * side - 0.5) * (1 << _BITS)).astype(np.int32)
+    cover = np.zeros((side, side), np.uint8)
+    cv2.fillPoly(cover, [points], (255.0,), cv2.LINE_AA, _BITS)
+    colored = np.round(texture * (cover[..., None] / 255))
+    return np.dstack([colored.astype(np.uint8), cover])
