@@ -51,7 +51,7 @@ RECIPES.add("video_hard", Recipe(clips=100, cloudy=0.2, sprites=2, pace=0.06, dr
 RECIPES.add("driving_train", Recipe(clips=100, cloudy=0.1, sprites=2, pace=0.1, drift=2))
 RECIPES.add("driving_test", Recipe(clips=100, cloudy=0.1, sprites=2, pace=0.1, drift=2))
 # As many as DAVIS 2017 has for training, and as short: things move before a held camera.
-RECIPES.add("davis", Recipe(clips=60, cloudy=0.2, sprites=3, pace=0.06, drift=1, frames=70))
+RECIPES.add("davis", Recipe(clips=60, cloudy=0.2, sprites=3, pace=0.05, drift=0, frames=70))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from distraction_gym.assets.leaves import Leaves, palette, shapes
 from distraction_gym.seeding import stream
 
 COUNT = 24
+_TRIES = 3
 _BITS = 4  # sub-pixel bits of OpenCV's drawing functions
 
 
@@ -29,12 +30,19 @@ def sprites(side: int) -> npt.NDArray[np.uint8]:
 
 def _sprite(index: int, side: int) -> npt.NDArray[np.uint8]:
     rng = stream(index, "sprites")
-    outline = shapes(rng, 1)[0]
+    outline = max(shapes(rng, _TRIES), key=_fullness)  # no splinters
     outline *= 0.95 / np.hypot(*outline.T).max()
-    colors = palette(rng, 4)
-    texture, _ = Leaves.scatter(rng, colors, (0.06, 0.3), 2.0).paint(side, tuple(colors[0]))
+    colors = palette(rng, 3)
+    leaves = Leaves.scatter(rng, colors, (0.12, 0.4), 1.0)
+    texture, _ = leaves.paint(side, tuple(colors[0].tolist()))
     points = np.round(((outline + 1) / 2 * side - 0.5) * (1 << _BITS)).astype(np.int32)
     cover = np.zeros((side, side), np.uint8)
     cv2.fillPoly(cover, [points], (255.0,), cv2.LINE_AA, _BITS)
     colored = np.round(texture * (cover[..., None] / 255))
     return np.dstack([colored.astype(np.uint8), cover])
+
+
+def _fullness(outline: npt.NDArray[np.float64]) -> float:
+    """Return the area of an outline, as a share of the circle around it."""
+    area = cv2.contourArea(outline.astype(np.float32))
+    return float(area / (np.pi * (outline**2).sum(-1).max()))

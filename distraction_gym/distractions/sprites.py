@@ -36,8 +36,8 @@ class Sprites(Painted):
 
     def __init__(
         self,
-        count: int = 6,
-        size: float = 0.36,
+        count: int = 8,
+        size: float = 0.45,
         speed: float = 0.015,
         layer: str = "front",
         intensity: float = 1.0,
