@@ -169,6 +169,13 @@ class Scene:
         """
         self._refuse("textures")
 
+    def hide(self, parts: Sequence[str]) -> None:
+        """Expect every pixel of the parts to be covered by a picture, until `restore()`.
+
+        A scene may then draw them as cheaply as it likes. Call it in `reset`, and only if nothing
+        of them will shine through.
+        """
+
     # Camera, lights, solids: call these within `stage`; they hold for one frame ---------------
 
     def view(self) -> Pose:

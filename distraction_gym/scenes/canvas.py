@@ -1,40 +1,24 @@
-"""Where MuJoCo draws: an OpenGL context of our own, or a Gymnasium viewer's."""
+"""Where MuJoCo draws: an OpenGL context of our own, and one scene of geoms in it."""
 
 from __future__ import annotations
 
 import atexit
-import contextlib
 import weakref
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from distraction_gym.registry import Registry, unknown
+from distraction_gym.registry import unknown
 from distraction_gym.scenes import gl
+from distraction_gym.scenes.quality import QUALITIES, Quality
 from distraction_gym.typing import Frame
 
 mujoco = gl.load_mujoco()
 
-_MAX_GEOMS = 10_000  # mujoco.Renderer's default
+_SPARE_GEOMS = 1000  # solids, and what a user's visual options show
 _SEGMENT = (mujoco.mjtRndFlag.mjRND_SEGMENT, mujoco.mjtRndFlag.mjRND_IDCOLOR)
-
-
-@dataclass(frozen=True)
-class Quality:
-    """What a render quality changes; None leaves the model's own value."""
-
-    shadow_size: int | None = None
-    samples: int | None = None
-    shadows: bool = True
-
-
-QUALITIES: Registry[Quality] = Registry("render quality")
-QUALITIES.add("standard", Quality())
-QUALITIES.add("fast", Quality(shadow_size=512))
-QUALITIES.add("draft", Quality(samples=0, shadows=False))
 
 
 class Canvas:
@@ -43,10 +27,13 @@ class Canvas:
     The picture equals dm_control's `physics.render` in every pixel; `segments` is a second, cheap
     pass over the same geoms.
 
+    Attribute `scene`: the `mujoco.MjvScene`, whose camera, lights and geoms may be edited between
+    `update` and `draw`.
+
     Args:
         model: The `mujoco.MjModel`.
         size: Height and width in pixels.
-        camera: Number or name of a camera; -1 is the free camera.
+        camera: A `mujoco.MjvCamera` (see `make_camera`).
         quality: A name in `QUALITIES`.
 
     Raises:
@@ -54,7 +41,13 @@ class Canvas:
         UnknownName: for a quality that does not exist.
     """
 
-    def __init__(self, model: Any, size: tuple[int, int], camera: int, quality: str) -> None:
+    def __init__(
+        self,
+        model: Any,
+        size: tuple[int, int],
+        camera: Any,
+        quality: str = "standard",
+    ) -> None:
         self._context: Any = None
         self._drawer: Any = None
         chosen = QUALITIES[quality]
@@ -65,51 +58,44 @@ class Canvas:
         with gl.current(self._context):
             self._drawer = _make_drawer(model, size, chosen)
         self._terrain = model.hfield_data.copy()
-        self._options = mujoco.MjvOption()
-        # As in dm_control: the rays of range finders are not part of the picture.
-        self._options.flags[mujoco.mjtVisFlag.mjVIS_RANGEFINDER] = False
-        self._camera = _make_camera(model, camera)
-        self._scene = mujoco.MjvScene(model, _MAX_GEOMS)
-        self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = chosen.shadows
-        self._make_buffer()
+        self._options, self._camera = _dm_control_options(), camera
+        most = 2 * (model.ngeom + model.nsite + model.nwrap) + _SPARE_GEOMS
+        self.scene = mujoco.MjvScene(model, most)
+        self.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = chosen.shadows
+        self._buffer = np.empty((*size, 3), np.uint8)
 
     def __del__(self) -> None:
         self.close()
+
+    def look_through(self, camera: Any, options: Any) -> None:
+        """Take another `mujoco.MjvCamera` and `mujoco.MjvOption`."""
+        self._camera, self._options = camera, options
 
     def update(self, data: Any) -> None:
         """Put the geoms where the state `data` (a `mujoco.MjData`) says."""
         everything = mujoco.mjtCatBit.mjCAT_ALL.value
         mujoco.mjv_updateScene(
-            self._model, data, self._options, None, self._camera, everything, self._scene
+            self._model, data, self._options, None, self._camera, everything, self.scene
         )
         self._update_terrain()
 
     def draw(self) -> Frame:
         """Return the picture, `(H, W, 3)` uint8."""
-        with self._current():
-            self._render()
+        self._render()
         return self._buffer[::-1].copy()  # OpenGL's first row is the lowest
 
-    def segments(self) -> tuple[npt.NDArray[np.int64], list[tuple[int, int]]]:
-        """Return which object each pixel shows.
-
-        Returns:
-            Indices `(H, W)` int64 into a list of `(object type, object id)`, as in mujoco's
-            enumeration `mjtObj`; index 0 is the sky, `(-1, -1)`.
-        """
-        self._scene.flags[_SEGMENT[0]] = self._scene.flags[_SEGMENT[1]] = True
+    def segments(self) -> npt.NDArray[np.int32]:
+        """Return which geom of `scene` each pixel shows, `(H, W)` int32: `segid + 1`, 0 the sky."""
+        self.scene.flags[_SEGMENT[0]] = self.scene.flags[_SEGMENT[1]] = True
         try:
-            with self._current():
-                self._render()
+            self._render()
         finally:
-            self._scene.flags[_SEGMENT[0]] = self._scene.flags[_SEGMENT[1]] = False
-        count = self._scene.ngeom
-        objects = [(-1, -1)] * (count + 1)
-        for geom in self._scene.geoms[:count]:
-            if geom.segid >= 0:
-                objects[geom.segid + 1] = (geom.objtype, geom.objid)
-        red, green, blue = np.moveaxis(self._buffer[::-1].astype(np.int64), -1, 0)
-        return red + (green << 8) + (blue << 16), objects
+            self.scene.flags[_SEGMENT[0]] = self.scene.flags[_SEGMENT[1]] = False
+        upright = self._buffer[::-1]
+        ids = upright[..., 0].astype(np.int32)
+        if self.scene.ngeom >= 255:  # a second digit, in green; a third would be 65 thousand geoms
+            ids += upright[..., 1].astype(np.int32) << 8
+        return ids
 
     def upload(self, texture: int) -> None:
         """Send a texture's pixels, as the model holds them now, to the renderer."""
@@ -135,35 +121,13 @@ class Canvas:
             for field in range(self._model.nhfield):
                 mujoco.mjr_uploadHField(self._model, self._drawer, field)
 
-    def _make_buffer(self) -> None:
-        self._buffer = np.empty((self._rect.height, self._rect.width, 3), np.uint8)
-
     def _current(self) -> AbstractContextManager[None]:
         return gl.current(self._context)
 
     def _render(self) -> None:
-        mujoco.mjr_render(self._rect, self._scene, self._drawer)
-        mujoco.mjr_readPixels(self._buffer, None, self._rect, self._drawer)
-
-
-class ViewerCanvas(Canvas):
-    """The canvas of a Gymnasium viewer, so that masks and colours fit the picture it draws."""
-
-    def __init__(self, model: Any, viewer: Any) -> None:
-        self._model = model
-        self._viewer = viewer
-        self._context = None
-        self._rect, self._drawer = viewer.viewport, viewer.con
-        self._options, self._camera, self._scene = viewer.vopt, viewer.cam, viewer.scn
-        self._terrain = model.hfield_data.copy()
-        self._make_buffer()
-
-    def close(self) -> None:
-        """Do nothing: the viewer belongs to the environment."""
-
-    def _current(self) -> AbstractContextManager[None]:
-        self._viewer.make_context_current()  # and leave it so: the viewer counts on that
-        return contextlib.nullcontext()
+        with self._current():
+            mujoco.mjr_render(self._rect, self.scene, self._drawer)
+            mujoco.mjr_readPixels(self._buffer, None, self._rect, self._drawer)
 
 
 def camera_number(model: Any, camera: int | str | None) -> int:
@@ -182,6 +146,24 @@ def camera_number(model: Any, camera: int | str | None) -> int:
     raise unknown("camera", str(camera), [*map(str, range(-1, model.ncam)), *filter(None, names)])
 
 
+def make_camera(model: Any, number: int) -> Any:
+    """Return a `mujoco.MjvCamera`: the model's camera of this number; -1 is the free camera."""
+    camera = mujoco.MjvCamera()
+    if number == -1:
+        mujoco.mjv_defaultFreeCamera(model, camera)
+    else:
+        camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
+        camera.fixedcamid = number
+    return camera
+
+
+def _dm_control_options() -> Any:
+    options = mujoco.MjvOption()
+    # The rays of range finders are not part of dm_control's pictures.
+    options.flags[mujoco.mjtVisFlag.mjVIS_RANGEFINDER] = False
+    return options
+
+
 def _make_drawer(model: Any, size: tuple[int, int], quality: Quality) -> Any:
     """Return the `mujoco.MjrContext`; it copies the settings, so that the model keeps its own."""
     frame, detail = model.vis.global_, model.vis.quality
@@ -197,16 +179,6 @@ def _make_drawer(model: Any, size: tuple[int, int], quality: Quality) -> Any:
         frame.offheight, frame.offwidth, detail.shadowsize, detail.offsamples = before
     mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, drawer)
     return drawer
-
-
-def _make_camera(model: Any, number: int) -> Any:
-    camera = mujoco.MjvCamera()
-    if number == -1:
-        mujoco.mjv_defaultFreeCamera(model, camera)
-    else:
-        camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
-        camera.fixedcamid = number
-    return camera
 
 
 _open: weakref.WeakSet[Canvas] = weakref.WeakSet()

@@ -8,7 +8,9 @@ import gymnasium as gym
 
 from distraction_gym.errors import UnsupportedEnvironment
 from distraction_gym.scenes import is_mujoco
+from distraction_gym.scenes.canvas import Canvas
 from distraction_gym.scenes.mujoco import MujocoScene
+from distraction_gym.typing import Frame
 
 # dm_control's `physics.render` without arguments
 _DM_HEIGHT, _DM_WIDTH, _FREE_CAMERA = 240, 320, -1
@@ -31,17 +33,53 @@ def model_and_data(env: gym.Env) -> tuple[Any, Any]:
     return base.physics.model.ptr, base.physics.data.ptr
 
 
-def native_scene(env: gym.Env) -> MujocoScene:
+def native_scene(env: gym.Env) -> ForeignScene:
     """Return a scene that fits what `env.render()` of a MuJoCo environment draws."""
     base: Any = env.unwrapped
     model, data = model_and_data(env)
-    if not hasattr(base, "mujoco_renderer"):
-        asked = base.render_kwargs
-        size = (asked.get("height", _DM_HEIGHT), asked.get("width", _DM_WIDTH))
-        camera = asked.get("camera_id", _FREE_CAMERA)
-        return MujocoScene(model, data, image_size=size, camera=camera, paintable=False)
-    if base.mujoco_renderer.viewer is None:
-        base.render()  # makes the viewer
-    viewer = base.mujoco_renderer.viewer
-    size = (viewer.viewport.height, viewer.viewport.width)
-    return MujocoScene(model, data, image_size=size, camera=-1, viewer=viewer)
+    if hasattr(base, "mujoco_renderer"):
+        if base.mujoco_renderer.viewer is None:
+            base.render()  # makes the viewer
+        viewer = base.mujoco_renderer.viewer
+        size = (viewer.viewport.height, viewer.viewport.width)
+        return ForeignScene(model, data, image_size=size, camera=-1, viewer=viewer)
+    asked = base.render_kwargs
+    size = (asked.get("height", _DM_HEIGHT), asked.get("width", _DM_WIDTH))
+    return ForeignScene(model, data, image_size=size, camera=asked.get("camera_id", _FREE_CAMERA))
+
+
+class ForeignScene(MujocoScene):
+    """A MuJoCo model whose pictures somebody else draws.
+
+    As long as nothing is edited, that picture stands. Otherwise `redraw` draws its own in its
+    place, of the same size and through the same camera.
+
+    Args:
+        viewer: A Gymnasium viewer, whose camera and visual options are taken over; None leaves
+            dm_control's.
+        kwargs: As for `MujocoScene`.
+    """
+
+    def __init__(self, model: Any, data: Any, *, viewer: Any = None, **kwargs: Any) -> None:
+        self._viewer = viewer
+        super().__init__(model, data, **kwargs)
+
+    def redraw(self, frame: Frame) -> Frame:
+        """Return `frame`, or a picture of the same state with the scene's edits in it."""
+        self.stage()
+        return self._draw() if self._is_edited() else frame
+
+    def _is_edited(self) -> bool:
+        return bool(self._overrides or self._paints or self._palette)
+
+    def _open_canvas(self) -> Canvas:
+        canvas = super()._open_canvas()
+        if self._viewer is not None:
+            canvas.look_through(self._viewer.cam, self._viewer.vopt)
+        return canvas
+
+    def _lens(self) -> Any:
+        return super()._lens() if self._viewer is None else self._viewer.cam
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_viewer": None}

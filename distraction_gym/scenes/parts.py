@@ -1,4 +1,4 @@
-"""Which geoms of a MuJoCo model are floor or body, and where their colours are kept."""
+"""Which geoms and textures of a MuJoCo model are sky, floor or body."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from distraction_gym.registry import unknown
 from distraction_gym.scenes.gl import load_mujoco
@@ -16,7 +15,6 @@ mujoco = load_mujoco()
 PARTS = ("sky", "floor", "body")
 # Names in dm_control's common/materials.xml.
 _FLOOR_MATERIAL, _BODY_MATERIAL = "grid", "self"
-_DEFAULT_RGBA = (0.5, 0.5, 0.5, 1.0)  # a geom that has this takes its material's colour
 
 
 class Parts(NamedTuple):
@@ -61,53 +59,16 @@ def textures_of(model: Any, part: str, geoms: Iterable[int]) -> list[int]:
         skies = np.flatnonzero(model.tex_type == mujoco.mjtTexture.mjTEXTURE_SKYBOX)
         return skies.tolist()
     role = mujoco.mjtTextureRole.mjTEXROLE_RGB
-    used = {int(model.mat_texid[material, role]) for material in _materials(model, geoms)}
+    materials = {int(model.geom_matid[geom]) for geom in geoms} - {-1}
+    used = {int(model.mat_texid[material, role]) for material in materials}
     return sorted(
         index for index in used - {-1} if model.tex_type[index] == mujoco.mjtTexture.mjTEXTURE_2D
     )
 
 
-def texture_pixels(model: Any, texture: int) -> npt.NDArray[np.uint8]:
-    """Return a texture's pixels in the model, `(H, W, C)` uint8; writing changes the model."""
-    shape = (
-        int(model.tex_height[texture]),
-        int(model.tex_width[texture]),
-        int(model.tex_nchannel[texture]),
-    )
-    start = int(model.tex_adr[texture])
-    return model.tex_data[start : start + int(np.prod(shape))].reshape(shape)
-
-
-class Tints:
-    """The colours (rgba) that the model keeps for a part's geoms: their materials' or their own."""
-
-    def __init__(self, model: Any, geoms: Iterable[int]) -> None:
-        plain = [
-            geom
-            for geom in sorted(geoms)
-            if model.geom_matid[geom] < 0
-            or not np.array_equal(model.geom_rgba[geom], np.array(_DEFAULT_RGBA, np.float32))
-        ]
-        self._geoms = plain
-        self._materials = sorted(_materials(model, set(geoms) - set(plain)))
-        self._stock = self._read(model)
-
-    def paint(self, model: Any, color: Sequence[float] | None) -> None:
-        """Give every geom one colour, opaque where it was; None restores the stock colours."""
-        materials, own = self._stock
-        if color is None:
-            model.mat_rgba[self._materials] = materials
-            model.geom_rgba[self._geoms] = own
-        else:
-            model.mat_rgba[self._materials, :3] = color
-            model.geom_rgba[self._geoms, :3] = color
-
-    def _read(self, model: Any) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        return model.mat_rgba[self._materials].copy(), model.geom_rgba[self._geoms].copy()
-
-
-def _materials(model: Any, geoms: Iterable[int]) -> set[int]:
-    return {int(model.geom_matid[geom]) for geom in geoms} - {-1}
+def texture_names(model: Any) -> dict[str, int]:
+    """Return the ids of all textures; a number stands for a missing name."""
+    return {model.tex(index).name or f"texture:{index}": index for index in range(model.ntex)}
 
 
 def _with_material(model: Any, materials: Sequence[str], name: str) -> frozenset[int]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from distraction_gym.scenes.textures import Checker, Gradient, fill
+from distraction_gym.scenes.textures import Checker, Gradient, flat
 
 WHITE = (255, 255, 255)
 
@@ -15,8 +15,7 @@ def gradient(top):
 
 def test_a_gradient_takes_its_new_top_colour_and_stays_black_below():
     stock = gradient((102, 153, 204))
-    out = np.empty_like(stock)
-    Gradient(stock).paint([(0.8, 0.2, 0.4)], out)
+    out = Gradient(stock).paint([(0.8, 0.2, 0.4)])
     wanted = gradient((204, 51, 102))
     assert np.abs(out.astype(int) - wanted).max() <= 1
     assert out[-1].max() <= 1
@@ -25,8 +24,7 @@ def test_a_gradient_takes_its_new_top_colour_and_stays_black_below():
 def test_random_marks_keep_their_colour():
     stock = gradient((102, 153, 204))
     stock[[5, 20, 40], [3, 30, 17]] = WHITE
-    out = np.empty_like(stock)
-    Gradient(stock).paint([(0.1, 0.1, 0.9)], out)
+    out = Gradient(stock).paint([(0.1, 0.1, 0.9)])
     assert (out[[5, 20, 40], [3, 30, 17]] == WHITE).all()
     assert (out == 255).all(axis=-1).sum() == 3
 
@@ -42,8 +40,7 @@ def checker(mark=None):
 def test_a_checker_takes_both_fields_and_keeps_its_edge_mark():
     # dm_control's mark has the colour of the light field: a rule by colour alone would move it.
     stock, light = checker(mark=(51, 76, 102))
-    out = np.empty_like(stock)
-    Checker(stock).paint([(0.0, 0.2, 0.0), (1.0, 0.0, 0.2)], out)
+    out = Checker(stock).paint([(0.0, 0.2, 0.0), (1.0, 0.0, 0.2)])
     inside = np.s_[1:-1, 1:-1]
     assert (out[inside][light[inside]] == (255, 0, 51)).all()
     assert (out[inside][~light[inside]] == (0, 51, 0)).all()
@@ -53,12 +50,20 @@ def test_a_checker_takes_both_fields_and_keeps_its_edge_mark():
 
 def test_a_checker_without_a_mark_is_painted_to_its_edge():
     stock, light = checker()
-    out = np.empty_like(stock)
-    Checker(stock).paint([(0.0, 0.2, 0.0), (1.0, 0.0, 0.2)], out)
+    out = Checker(stock).paint([(0.0, 0.2, 0.0), (1.0, 0.0, 0.2)])
     assert (out[light] == (255, 0, 51)).all() and (out[~light] == (0, 51, 0)).all()
 
 
-def test_fill_covers_marks_and_edges():
-    stock, _ = checker(mark=WHITE)
-    fill((0.2, 0.8, 0.2), stock)
-    assert (stock == (51, 204, 51)).all()
+def test_a_smaller_gradient_is_the_mean_of_the_large_one():
+    stock = gradient((102, 153, 204))
+    stock[[5, 20, 21], [3, 30, 31]] = WHITE
+    large = Gradient(stock).paint([(0.2, 0.9, 0.1)]).astype(float)
+    small = Gradient(stock, 2).paint([(0.2, 0.9, 0.1)])
+    assert small.shape == (30, 20, 3)
+    means = large.reshape(30, 2, 20, 2, 3).mean(axis=(1, 3))
+    assert np.abs(small - means).max() <= 2
+    assert np.abs(small - means).mean() < 0.6
+
+
+def test_a_flat_texture_has_one_colour():
+    assert (flat((0.2, 0.8, 0.2)) == (51, 204, 51)).all()

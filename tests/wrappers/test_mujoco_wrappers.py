@@ -60,18 +60,56 @@ def test_masks_fit_the_pictures_that_gymnasium_draws(footage, own_pictures, name
     assert (kept == body).mean() > 0.99
 
 
-def test_colours_reach_gymnasiums_viewer(own_pictures):
+def shimmy_env(**asked):
+    suite = pytest.importorskip("dm_control.suite")
+    from shimmy.dm_control_compatibility import DmControlCompatibilityV0
+
+    env = DmControlCompatibilityV0(suite.load("cartpole", "balance"), "rgb_array", asked)
+    return gym.wrappers.AddRenderObservation(env)
+
+
+def test_gymnasiums_picture_stands_until_something_is_edited(own_pictures):
     env = own_pictures("Hopper-v5")
     scene = find_scene(env)
     stock, _ = env.reset(seed=0)
+    assert scene.redraw(stock) is stock
+    np.testing.assert_array_equal(scene._draw(), stock)  # ours would be the same
     scene.recolor(COLORS)
-    new, _ = env.reset(seed=0)
-    sky, floor, body = (scene.background([part], new) for part in ("sky", "floor", "body"))
-    assert new[sky].mean(axis=0).argmax() == 0
-    assert new[floor].mean(axis=0).argmax() == 1
-    assert new[body].mean(axis=0).argmax() == 2
+    again, _ = env.reset(seed=0)
+    np.testing.assert_array_equal(again, stock)  # the environment's own renderer knows nothing
+    new = scene.redraw(again)
+    for colour, part in enumerate(["sky", "floor", "body"]):
+        assert new[scene.background([part], new)].mean(axis=0).argmax() == colour
     scene.restore()
-    np.testing.assert_array_equal(env.reset(seed=0)[0], stock)
+    assert scene.redraw(again) is again
+    np.testing.assert_array_equal(scene._draw(), stock)
+
+
+def test_gymnasiums_camera_is_followed(own_pictures):
+    env = own_pictures("HalfCheetah-v5")
+    scene = find_scene(env)
+    stock, _ = env.reset(seed=0)
+    scene.stagehand = lambda: scene.turn(roll=180)
+    np.testing.assert_allclose(scene.redraw(stock)[::-1, ::-1], stock, atol=80)
+    scene.stagehand = None
+    assert scene.redraw(stock) is stock
+    env.unwrapped.mujoco_renderer.viewer.cam.distance *= 2
+    for _ in range(3):
+        far = env.step(env.action_space.sample())[0]
+    scene.redraw(far)
+    np.testing.assert_array_equal(scene._draw(), far)
+
+
+def test_colours_reach_the_pictures_that_shimmy_draws():
+    env = shimmy_env(height=60, width=80, camera_id=0)
+    scene = find_scene(env)
+    stock, _ = env.reset(seed=0)
+    np.testing.assert_array_equal(scene._draw(), stock)
+    scene.recolor(COLORS)
+    new = scene.redraw(stock)
+    assert new[scene.background(["sky"], new)].mean(axis=0).argmax() == 0
+    np.testing.assert_array_equal(env.render(), stock)
+    env.close()
 
 
 def test_observe_scene_turns_states_into_pictures(footage):
@@ -93,18 +131,12 @@ def test_observe_scene_needs_mujoco():
 
 
 def test_masks_fit_the_pictures_that_shimmy_draws(footage):
-    suite = pytest.importorskip("dm_control.suite")
-    from shimmy.dm_control_compatibility import DmControlCompatibilityV0
-
     asked = {"height": 60, "width": 80, "camera_id": 0}
-    env = DmControlCompatibilityV0(suite.load("cartpole", "balance"), "rgb_array", asked)
-    env = DistractionWrapper(gym.wrappers.AddRenderObservation(env), "video_hard")
+    env = DistractionWrapper(shimmy_env(**asked), "video_hard")
     obs, _ = env.reset(seed=0)
     ids = env.unwrapped.physics.render(**asked, segmentation=True)
     kept = (obs == env.undistorted).all(axis=-1)
     behind = env.scene.background(["sky", "floor"], obs)
     assert obs.shape == (60, 80, 3) and behind[ids[..., 1] == -1].all()
     assert (kept == ~behind).mean() > 0.99
-    with pytest.raises(UnsupportedEnvironment, match="ObserveScene"):
-        env.scene.recolor(COLORS)
     env.close()
