@@ -20,6 +20,7 @@ import numpy as np
 from distraction_gym.assets.clips import Clip, Footage, Size
 from distraction_gym.assets.files import PART, atomic_file
 from distraction_gym.assets.store import cache_root
+from distraction_gym.errors import BrokenAsset
 
 DISK_BYTES = 4 << 30
 """Most bytes of decoded clips on disk; `$DISTRACTION_GYM_CACHE_BYTES` overrides, 0 keeps none."""
@@ -29,6 +30,7 @@ _ABANDONED = 3600.0  # seconds after which an unfinished file has no writer any 
 
 _lock = threading.RLock()
 _open: OrderedDict[str, Footage] = OrderedDict()
+_broken: dict[str, str] = {}  # entry -> fault: a damaged clip is not decoded at every reset
 _warned = False
 
 
@@ -39,21 +41,28 @@ def frames(clip: Clip, size: Size) -> Footage:
     be written, the clip stays in memory, and one warning says so.
 
     Raises:
-        BrokenAsset: if the clip cannot be decoded.
+        BrokenAsset: if the clip cannot be decoded; at once if that is known already.
     """
     with _lock:
         key = clip.key(size)
+        if key in _broken:
+            raise BrokenAsset(_broken[key])
         if key not in _open:
-            _open[key] = _load(clip, size, cache_root() / "clips" / f"{key}.npy")
+            try:
+                _open[key] = _load(clip, size, cache_root() / "clips" / f"{key}.npy")
+            except BrokenAsset as error:
+                _broken[key] = str(error)
+                raise
         _open.move_to_end(key)
         _close_oldest(_budget("DISTRACTION_GYM_OPEN_BYTES", OPEN_BYTES))
         return _open[key]
 
 
 def clear() -> None:
-    """Let go of every open clip; the files stay."""
+    """Let go of every open clip, and of what is known of broken ones; the files stay."""
     with _lock:
         _open.clear()
+        _broken.clear()
 
 
 def _load(clip: Clip, size: Size, path: Path) -> Footage:

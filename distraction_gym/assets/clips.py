@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -25,7 +26,12 @@ Size = tuple[int, int]
 SMALLEST_SIDE = 100
 """Clips below this width or height are refused, as DMC-GB's own loader does."""
 
-_DECODE_RULE = 1  # raise it with every change of `resize`: the cache keys on it
+MOST_FRAMES = 1000
+"""What comes after is not decoded: no episode of the papers is longer, at one frame per step."""
+MOST_BYTES = 256 << 20
+"""Nor what makes a decoded clip larger than this: 291 frames at 480x640."""
+
+_DECODE_RULE = 2  # raise it with every change of what is decoded: the cache keys on it
 _WHOLE = 0.9  # a container may overstate its frames a little; a torn file lacks many
 
 
@@ -55,21 +61,23 @@ class FileClip:
         return self.path.name
 
     def key(self, size: Size) -> str:
-        """Return a digest of the path, the file's time and length, and the size."""
-        stat = self.path.stat()
-        origin = f"{self.path.resolve()}|{stat.st_mtime_ns}|{stat.st_size}|{size}|{_DECODE_RULE}"
-        return f"{self.path.stem}-{hashlib.sha256(origin.encode()).hexdigest()[:24]}"
-
-    def decode(self, size: Size) -> Footage:
-        """Read the file frame by frame, keeping only the small pictures.
+        """Return a digest of the path, the file's time and length, and the size.
 
         Raises:
-            BrokenAsset: if it cannot be read to its end, or is smaller than 100x100.
+            BrokenAsset: if the file is gone.
         """
-        capture = cv2.VideoCapture(str(self.path))
+        return entry_name(self.path, lambda: [self.path], size, _DECODE_RULE)
+
+    def decode(self, size: Size) -> Footage:
+        """Read the file frame by frame, keeping only the small pictures: `most_frames` of them.
+
+        Raises:
+            BrokenAsset: if it cannot be read so far, or is smaller than 100x100.
+        """
+        capture, limit = cv2.VideoCapture(str(self.path)), most_frames(size)
         try:
-            declared = self._check(capture)
-            frames = [resize(frame, size) for frame in _read(capture)]
+            declared = min(self._check(capture), limit)
+            frames = [resize(frame, size) for frame in itertools.islice(_read(capture), limit)]
         finally:
             capture.release()
         if not frames or len(frames) < _WHOLE * declared:
@@ -87,11 +95,7 @@ class FileClip:
             )
         width = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
         height = int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
-        if min(width, height) < SMALLEST_SIDE:
-            raise BrokenAsset(
-                f"{self.path} is {width}x{height} pixels; expected at least "
-                f"{SMALLEST_SIDE}x{SMALLEST_SIDE}. Take a larger clip."
-            )
+        check_size(self.path, width=width, height=height)
         return max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
 
 
@@ -130,6 +134,40 @@ def resize(frame: Frame, size: Size) -> Frame:
         return frame
     scaled = cv2.resize(frame.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
     return scaled.astype(np.uint8)
+
+
+def most_frames(size: Size) -> int:
+    """Return how many frames of a clip are decoded at most (`MOST_FRAMES`, `MOST_BYTES`)."""
+    return max(1, min(MOST_FRAMES, MOST_BYTES // (size[0] * size[1] * 3)))
+
+
+def check_size(path: Path, *, width: int, height: int) -> None:
+    """Refuse footage that is too small to show.
+
+    Raises:
+        BrokenAsset: if it is smaller than 100x100.
+    """
+    if min(width, height) < SMALLEST_SIDE:
+        raise BrokenAsset(
+            f"{path} is {width}x{height} pixels; expected at least "
+            f"{SMALLEST_SIDE}x{SMALLEST_SIDE}. Take a larger clip."
+        )
+
+
+def entry_name(path: Path, files: Callable[[], Iterable[Path]], size: Size, rule: int) -> str:
+    """Return a name for what is decoded from files: their path, times and lengths digested.
+
+    Raises:
+        BrokenAsset: if they are gone.
+    """
+    digest = hashlib.sha256(f"{path.resolve()}|{size}|{rule}|{most_frames(size)}".encode())
+    try:
+        for file in files():
+            stat = file.stat()
+            digest.update(f"|{file.name}|{stat.st_mtime_ns}|{stat.st_size}".encode())
+    except OSError as error:
+        raise BrokenAsset(f"{path} cannot be read any more: {error}") from error
+    return f"{path.stem}-{digest.hexdigest()[:24]}"
 
 
 def _read(capture: cv2.VideoCapture) -> Iterator[Frame]:

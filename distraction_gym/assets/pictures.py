@@ -15,6 +15,7 @@ import numpy.typing as npt
 from distraction_gym.assets import cache, generated
 from distraction_gym.assets.clips import Footage, Size, resize
 from distraction_gym.assets.files import natural
+from distraction_gym.assets.stills import SUFFIXES, scale
 from distraction_gym.errors import AssetsMissing, BrokenAsset
 from distraction_gym.typing import Frame
 
@@ -23,7 +24,6 @@ Batch = npt.NDArray[np.uint8]
 
 POOL = 500
 """How many pictures are generated, once, for a seed and a size."""
-SUFFIXES = (".jpg", ".jpeg", ".png")
 _AREA = (0.08, 1.0)
 _RATIO = (3 / 4, 4 / 3)
 _TRIES = 10
@@ -117,9 +117,7 @@ class FolderPictures:
             raise BrokenAsset(f"{path} is no picture that OpenCV can read. Remove it.")
         top, left, height, width = _crop(picture.shape[0], picture.shape[1], rng)
         part = picture[top : top + height, left : left + width]
-        shrinks = height > self._size[0]  # then area averages, like Pillow's antialiasing
-        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        small = cv2.resize(part, (self._size[1], self._size[0]), interpolation=how)
+        small = scale(np.asarray(part, np.uint8), self._size)
         out = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2RGB), np.uint8)
         return out[:, ::-1] if rng.random() < 0.5 else out
 

@@ -2,7 +2,8 @@
 
 A pack is a name: `video_easy`, `video_hard`, `color_easy`, `color_hard`, or a folder of your own.
 A folder of assets is laid out like DMC-GB's data folder: `FOLDER/video_hard/*.mp4`,
-`FOLDER/color_hard.json` (or the original `.pt`).
+`FOLDER/color_hard.json` (or the original `.pt`). A clip may also be a folder of pictures, as in
+DAVIS (`FOLDER/davis/bear/00000.jpg`); a pack without any clip may hold single pictures.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from distraction_gym.assets.clips import Clip, FileClip, GeneratedClip
 from distraction_gym.assets.colors import ColorTable, default_table, read_table
 from distraction_gym.assets.files import natural
 from distraction_gym.assets.generated import RECIPES
+from distraction_gym.assets.stills import SUFFIXES, PictureClip
 from distraction_gym.errors import AssetsMissing
 
 CACHE_ENV = "DISTRACTION_GYM_CACHE"
@@ -40,7 +42,8 @@ def packs_folder() -> Path:
 def clips(pack: str, assets: str = "auto") -> Sequence[Clip]:
     """Return the clips of a pack in numeric order (`video2` before `video10`).
 
-    Only files that exist are listed. None is opened: that is `Clip.decode`.
+    Only what exists is listed, of any size and shape. Nothing is opened: that is `Clip.decode`.
+    Pictures are clips of one frame where there is nothing that moves.
 
     Args:
         pack: Its name.
@@ -54,10 +57,13 @@ def clips(pack: str, assets: str = "auto") -> Sequence[Clip]:
     if assets == "generated":
         return [GeneratedClip(pack, index) for index in range(RECIPES[pack].clips)]
     folder = _folder(assets) / pack
-    found = [path for path in _listing(folder) if path.suffix.lower() in VIDEO_SUFFIXES]
+    paths = sorted(_listing(folder), key=natural)
+    found = [clip for clip in map(_moving, paths) if clip is not None]
+    if not found:
+        found = [PictureClip(path) for path in paths if path.suffix.lower() in SUFFIXES]
     if not found:
         raise _missing(pack, folder, assets)
-    return [FileClip(path) for path in sorted(found, key=natural)]
+    return found
 
 
 def color_table(name: str, assets: str = "auto") -> ColorTable:
@@ -96,6 +102,13 @@ def _folder(assets: str) -> Path:
     return Path(named).expanduser() if named else packs_folder()
 
 
+def _moving(path: Path) -> Clip | None:
+    if path.is_dir():
+        clip = PictureClip(path)
+        return clip if clip.files() else None
+    return FileClip(path) if path.suffix.lower() in VIDEO_SUFFIXES else None
+
+
 def _listing(folder: Path) -> list[Path]:
     # Names like .video0.mp4.part belong to unfinished downloads.
     return [path for path in folder.glob("*") if not path.name.startswith(".")]
@@ -107,7 +120,8 @@ def _missing(pack: str, folder: Path, assets: str) -> AssetsMissing:
     elif not folder.is_dir():
         problem = f"{folder.parent} has no folder {pack!r}"
     else:
-        problem = f"{folder} holds no clip (*{', *'.join(VIDEO_SUFFIXES)})"
+        suffixes = ", *".join(VIDEO_SUFFIXES + SUFFIXES)
+        problem = f"{folder} holds no clip (*{suffixes}, or folders of pictures)"
     source = f"${ASSETS_ENV}" if assets == "auto" and os.environ.get(ASSETS_ENV) else "assets"
     return AssetsMissing(
         f"no clips for {pack!r}: {problem} ({source}={_folder(assets)}).\n"
