@@ -104,13 +104,13 @@ class RawCase(Case):
     """dm_control alone: as many control steps, and one picture."""
 
     def __init__(self, args: argparse.Namespace) -> None:
-        from distraction_gym.envs.dmcgb import env as dmcgb
+        from distraction_gym.envs import dmc
+        from distraction_gym.envs.dmcgb import TASKS
 
-        domain, task = dmcgb._split(args.task)
-        self.control = dmcgb.suite.load(domain, task, task_kwargs={"time_limit": 1e6})
-        default = dmcgb.ACTION_REPEAT.get(domain, dmcgb.DEFAULT_ACTION_REPEAT)
-        self.repeat = args.action_repeat or default
-        self.camera = dmcgb.CAMERA.get(domain, 0)
+        domain, task = dmc.split(args.task, TASKS, "dmcgb")
+        self.control = dmc.load(domain, task)
+        self.repeat = args.action_repeat or dmc.action_repeat_of(domain)
+        self.camera = dmc.CAMERA.get(domain, 0)
         self.actions = actions(self.control.action_spec().shape[0])
         self.reset()
 

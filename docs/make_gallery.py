@@ -90,11 +90,11 @@ def suite(name: str) -> None:
 
 def kinds() -> None:
     """Draw every distraction at three intensities, on walker."""
-    from distraction_gym.envs.dmcgb import env as dmcgb
+    from distraction_gym.envs import dmc
 
     def disturbed(kind: str, intensity: float) -> Picture:
-        control = dmcgb.suite.load("walker", "walk")
-        scene = ObserveScene(dmcgb.DmControlEnv(control, "rgb_array"))
+        control = dmc.suite.load("walker", "walk")
+        scene = ObserveScene(dmc.DmControlEnv(control, "rgb_array"))
         mode = [{"kind": kind, "intensity": intensity}]
         env = DistractionWrapper(scene, mode, assets="generated")
         try:
