@@ -10,6 +10,7 @@ import pytest
 
 from distraction_gym.assets import cache
 from distraction_gym.assets.store import cache_root
+from distraction_gym.errors import BrokenAsset
 
 SIZE = (10, 12)
 
@@ -108,6 +109,40 @@ def test_a_cache_that_cannot_be_written_warns_once_and_works(clip, tmp_path, mon
     assert not first.flags.writeable
 
 
+def test_a_cache_that_can_only_be_read_serves_what_it_holds(clip, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise OSError(30, "Read-only file system")
+
+    expected = np.array(cache.frames(clip("a"), SIZE))
+    cache.clear()
+    for module, name in ((cache.os, "utime"), (cache.Path, "mkdir"), (cache, "atomic_file")):
+        monkeypatch.setattr(module, name, refuse)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(cache.frames(clip("a"), SIZE), expected)
+    with pytest.warns(RuntimeWarning, match="Read-only file system"):
+        assert cache.frames(clip("bb"), SIZE).shape == (5, *SIZE, 3)
+    assert _decoded(clip()) == ["a", "bb"]
+    assert _files() == ["a-10x12.npy"]
+
+
+def test_a_broken_clip_is_not_decoded_at_every_reset(clip, monkeypatch):
+    tried = []
+
+    def torn(self, size):
+        tried.append(self.name)
+        raise BrokenAsset(f"{self.name} is torn")
+
+    monkeypatch.setattr(Counted, "decode", torn)
+    for _ in range(3):
+        with pytest.raises(BrokenAsset, match="a is torn"):
+            cache.frames(clip("a"), SIZE)
+    assert tried == ["a"]
+    with pytest.raises(BrokenAsset):
+        cache.frames(clip("a"), (8, 8))
+    assert tried == ["a", "a"], "at another size it may be another file"
+
+
 def test_a_full_disk_leaves_no_half_entry(clip, monkeypatch):
     def full(file, array):
         file.write(b"half")
@@ -182,3 +217,27 @@ def test_processes_may_fill_the_same_entry_at_once(clip):
         worker.join()
     assert sums == [int(one.decode((40, 40)).sum())] * 3
     assert _files() == ["clip-40x40.npy"]
+
+
+def _fill_several(clips, barrier, answers):
+    cache.clear()
+    barrier.wait()
+    for _ in range(5):
+        total = sum(int(cache.frames(clip, SIZE).sum()) for clip in clips)
+        cache.clear()
+    answers.put(total)
+
+
+def test_processes_may_throw_out_each_others_entries(clip, monkeypatch):
+    monkeypatch.setenv("DISTRACTION_GYM_CACHE_BYTES", str(3 * 40 * SIZE[0] * SIZE[1] * 3))
+    several = [clip("x" * length, frames=40) for length in range(1, 7)]
+    context = multiprocessing.get_context("fork")
+    barrier, answers = context.Barrier(3), context.Queue()
+    args = (several, barrier, answers)
+    workers = [context.Process(target=_fill_several, args=args) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    expected = sum(int(one.decode(SIZE).sum()) for one in several)
+    assert [answers.get(timeout=60) for _ in workers] == [expected] * 3
+    for worker in workers:
+        worker.join()
