@@ -12,6 +12,7 @@ import numpy as np
 from distraction_gym.errors import UnknownName, UnsupportedEnvironment
 from distraction_gym.registry import unknown
 from distraction_gym.scene import Scene, inverse
+from distraction_gym.scenes.turning import Turning
 from distraction_gym.typing import RGB, Frame, Matte
 
 MaskFunction = Callable[[Frame, gym.Env], Matte]
@@ -21,15 +22,26 @@ MaskFunction = Callable[[Frame, gym.Env], Matte]
 class PixelScene(Scene):
     """A picture whose background is all one thing: the sky and the floor are the same pixels.
 
-    Nothing in it can be given another colour.
+    Nothing in it can be given another colour. A camera's turn rotates and moves the picture (see
+    `scenes.turning.Turning`), and its masks with it.
     """
 
     parts = ("sky", "floor")
 
+    def __init__(self) -> None:
+        self._turning = Turning()
+        self._original: Frame | None = None
+
     def redraw(self, frame: Frame) -> Frame:
-        """Return the frame itself, after the distractions were told of it."""
+        """Return the frame as the distractions have turned it."""
+        self._turning = Turning()
         self.stage()
-        return frame
+        self._original = frame
+        return self._turning.frame(frame)
+
+    def turn(self, *, roll: float = 0.0, pan: float = 0.0, tilt: float = 0.0) -> None:
+        """Rotate and move the next frame, in degrees of an assumed camera (see `scene.Scene`)."""
+        self._turning.add(roll, pan, tilt)
 
     def background(self, parts: Sequence[str], frame: Frame) -> Matte:
         """Return where `frame` shows background, `(H, W)` (see `scene.Scene`).
@@ -40,7 +52,10 @@ class PixelScene(Scene):
         for part in parts:
             if part not in self.parts:
                 raise unknown("part of a picture without a simulator", part, self.parts)
-        return self._background(frame)
+        if not self._turning or self._original is None:
+            return self._background(frame)
+        # Whoever knows this environment's pictures knows them as they were before the turn.
+        return self._turning.matte(self._background(self._original))
 
     def recolor(self, colors: Mapping[str, Sequence[RGB]]) -> None:
         """Refuse: colours need a simulator.
@@ -50,7 +65,8 @@ class PixelScene(Scene):
         """
         raise UnsupportedEnvironment(
             "colour modes and composite='chroma' change colours inside a simulator, and of this "
-            "environment only the pictures are known. Take a video mode with composite='exact'."
+            "environment only the pictures are known. Take a video mode with composite='exact', or "
+            "a mode that disturbs pixels."
         )
 
     def flood(self, parts: Sequence[str], color: RGB) -> None:
@@ -58,7 +74,8 @@ class PixelScene(Scene):
         self.recolor({})
 
     def restore(self) -> None:
-        """Do nothing: nothing was edited."""
+        """Forget the turns of the last frame: nothing else was edited."""
+        self._turning = Turning()
 
     def _background(self, frame: Frame) -> Matte:
         raise NotImplementedError
@@ -76,6 +93,7 @@ class MaskScene(PixelScene):
     """
 
     def __init__(self, function: MaskFunction | str, env: gym.Env) -> None:
+        super().__init__()
         self._function = _imported(function) if isinstance(function, str) else function
         self._env = env
 
@@ -100,6 +118,7 @@ class ColorKeyScene(PixelScene):
     """
 
     def __init__(self, color: Sequence[int], tolerance: int = 30) -> None:
+        super().__init__()
         if len(color) != 3 or not all(0 <= channel <= 255 for channel in color):
             raise ValueError(f"a key colour is [r, g, b] with values 0-255, got {color!r}")
         self._color = np.asarray(color, np.int16)
@@ -117,6 +136,7 @@ class BlendScene(PixelScene):
     """
 
     def __init__(self, weight: float = 0.5) -> None:
+        super().__init__()
         if not 0.0 < weight < 1.0:
             raise ValueError(f"a blend's weight must lie between 0 and 1, got {weight!r}")
         self._weight = weight

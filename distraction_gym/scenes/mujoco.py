@@ -212,7 +212,7 @@ class MujocoScene(Scene):
             )
         self._palette.fade(self._rows(part) if part in PARTS else self._palette.rows([part]), alpha)
 
-    def wrap(self, part: str, picture: Frame) -> None:
+    def wrap(self, part: str, picture: Frame, opacity: float = 1.0) -> None:
         """Lay a picture over the sky, the floor or a texture (see `scene.Scene`).
 
         One of 256 by 256 pixels costs about a millisecond a frame.
@@ -228,7 +228,7 @@ class MujocoScene(Scene):
                 f"{picture.dtype}"
             )
         for texture in self._textures_to_wrap(part):
-            self._paints.want(texture, Wrapped(picture))
+            self._paints.want(texture, Wrapped(picture, opacity))
 
     def hide(self, parts: Sequence[str]) -> None:
         """Expect parts to be covered (see `scene.Scene`): quality `"standard"` changes nothing."""
@@ -251,6 +251,13 @@ class MujocoScene(Scene):
         camera looks at; else the origin.
         """
         return lens.focus(self._model, self._data, self._lens())
+
+    def center(self) -> Vector:
+        """Return the centre of mass of the first body, with all that hangs from it.
+
+        The Distracting Control Suite's code takes it for the robot.
+        """
+        return self._data.subtree_com[min(1, self._model.nbody - 1)].copy()
 
     def aim(self, pose: Pose) -> None:
         """Draw the next frame from another pose."""
@@ -280,10 +287,11 @@ class MujocoScene(Scene):
         """Draw solids into the next frame, beside those placed before.
 
         Raises:
-            UnknownName: for a shape that does not exist.
+            UnknownName: for a shape or material that does not exist.
         """
         for solid in solids:
             overrides.SHAPES[solid.shape]
+            overrides.material_of(self._model, solid)
         self._overrides.solids += tuple(solids)
 
     # -----------------------------------------------------------------------------------------
@@ -309,7 +317,7 @@ class MujocoScene(Scene):
         if stamp != self._stamp:
             with self._palette.worn(self._model):
                 canvas.update(self._data)
-            self._overrides.apply(canvas.scene)
+            self._overrides.apply(canvas.scene, self._model)
             self._stamp, self._ids = stamp, None
         return canvas
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from distraction_gym.registry import Registry
+from distraction_gym.registry import Registry, unknown
 from distraction_gym.scene import Light, Pose, Solid
 from distraction_gym.scenes.gl import load_mujoco
 
@@ -20,6 +20,7 @@ for _shape in ("sphere", "box", "capsule", "cylinder", "ellipsoid"):
 
 SOLID = int(mujoco.mjtObj.mjOBJ_UNKNOWN)
 """The object type that drawn solids bear: no object of a model has it."""
+_FINISH = ("emission", "specular", "shininess", "reflectance")
 _COLORS = ("ambient", "diffuse", "specular")
 
 
@@ -34,14 +35,14 @@ class Overrides:
     def __bool__(self) -> bool:
         return self.pose is not None or self.lights is not None or bool(self.solids)
 
-    def apply(self, scene: Any) -> None:
-        """Write the edits into a freshly updated `mujoco.MjvScene`."""
+    def apply(self, scene: Any, model: Any) -> None:
+        """Write the edits into a freshly updated `mujoco.MjvScene` of a model."""
         if self.pose is not None:
             write_pose(scene, self.pose)
         if self.lights is not None:
             write_lights(scene, self.lights)
         for index, solid in enumerate(self.solids):
-            _add_solid(scene, index, solid)
+            _add_solid(scene, model, index, solid)
 
 
 def turned(pose: Pose, roll: float, pan: float, tilt: float) -> Pose:
@@ -91,7 +92,22 @@ def _read_light(light: Any) -> Light:
     )
 
 
-def _add_solid(scene: Any, index: int, solid: Solid) -> None:
+def material_of(model: Any, solid: Solid) -> int:
+    """Return the number of the material that a solid wears, -1 for none.
+
+    Raises:
+        UnknownName: if the model has no such material.
+    """
+    if solid.material is None:
+        return -1
+    number = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_MATERIAL, solid.material)
+    if number < 0:
+        names = [model.mat(index).name for index in range(model.nmat)]
+        raise unknown("material", solid.material, filter(None, names))
+    return int(number)
+
+
+def _add_solid(scene: Any, model: Any, index: int, solid: Solid) -> None:
     if scene.ngeom >= scene.maxgeom:
         raise ValueError(f"a frame has room for {scene.maxgeom} geoms, solids included")
     geom = scene.geoms[scene.ngeom]
@@ -100,6 +116,11 @@ def _add_solid(scene: Any, index: int, solid: Solid) -> None:
     )
     color = np.array([*solid.color, 1.0], np.float32)
     mujoco.mjv_initGeom(geom, SHAPES[solid.shape], size, position, rotation, color)
+    material = material_of(model, solid)
+    if material >= 0:
+        geom.matid, geom.rgba[:] = material, model.mat_rgba[material]
+        for name in _FINISH:
+            setattr(geom, name, getattr(model, f"mat_{name}")[material])
     # Of no category that is left out of shadows and reflections, and found in masks.
     geom.category = mujoco.mjtCatBit.mjCAT_DYNAMIC
     geom.objtype, geom.objid, geom.segid = SOLID, index, scene.ngeom

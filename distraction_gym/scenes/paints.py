@@ -36,6 +36,7 @@ class Wrapped:
     """A picture; each is another one, so that a buffer may be used again."""
 
     picture: Frame
+    opacity: float = 1.0
 
 
 Paint = Recolored | Flat | Wrapped
@@ -93,8 +94,10 @@ class Paints:
         match paint:
             case Flat(color):
                 return flat(color)
-            case Wrapped(picture):
-                return picture
+            case Wrapped(picture, opacity):
+                if opacity == 1.0:
+                    return picture
+                return _glaze(stock_pixels(model, texture), picture, opacity)
             case Recolored(colors):
                 if texture not in self._painters:
                     stock, factor = stock_pixels(model, texture), self._sky_factor.get(texture)
@@ -108,6 +111,14 @@ def stock_pixels(model: Any, texture: int) -> Pixels:
     pixels = model.tex_data[start : start + height * width * channels]
     pixels = pixels.reshape(height, width, channels)
     return np.repeat(pixels, 3, axis=-1) if channels == 1 else pixels[..., :3]
+
+
+def _glaze(stock: Pixels, picture: Frame, opacity: float) -> Pixels:
+    """Lay a picture over a texture (over each side of a sky) so that it shines through."""
+    side, sides = len(picture), max(1, len(stock) // stock.shape[1])
+    below = cv2.resize(stock, (side, sides * side), interpolation=cv2.INTER_AREA)
+    above = np.tile(picture, (sides, 1, 1))
+    return np.asarray(cv2.addWeighted(above, opacity, below, 1 - opacity, 0.0), np.uint8)
 
 
 @contextlib.contextmanager

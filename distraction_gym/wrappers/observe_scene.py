@@ -22,10 +22,12 @@ class ObserveScene(gym.Wrapper, gym.utils.RecordConstructorArgs):
         camera: A camera's number or name; -1 is the free camera, None the first one.
         quality: `"standard"`, `"fast"` or `"draft"` (see `MujocoScene`).
         extra_background: Part -> names of geoms that masks count as that part.
+        relevant: What `scene.foreground` shows unless told otherwise, such as
+            `["body:torso", "site:target"]`; None is whatever is neither sky nor floor.
 
     Raises:
         UnsupportedEnvironment: if no MuJoCo model can be found in the environment.
-        UnknownName: for a camera, quality, part or geom that does not exist.
+        UnknownName: for a camera, quality, part, geom or object that does not exist.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class ObserveScene(gym.Wrapper, gym.utils.RecordConstructorArgs):
         camera: int | str | None = None,
         quality: str = "standard",
         extra_background: dict[str, list[str]] | None = None,
+        relevant: list[str] | None = None,
     ) -> None:
         gym.utils.RecordConstructorArgs.__init__(
             self,
@@ -42,6 +45,7 @@ class ObserveScene(gym.Wrapper, gym.utils.RecordConstructorArgs):
             camera=camera,
             quality=quality,
             extra_background=extra_background,
+            relevant=relevant,
         )
         super().__init__(env)
         load_mujoco()
@@ -54,6 +58,7 @@ class ObserveScene(gym.Wrapper, gym.utils.RecordConstructorArgs):
             camera=camera,
             quality=quality,
             extra_background=extra_background,
+            relevant=relevant,
         )
         self.observation_space = gym.spaces.Box(0, 255, (image_size, image_size, 3), np.uint8)
         self._frame: Frame | None = None
