@@ -50,6 +50,8 @@ class Solid:
     color: RGB
     rotation: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
     """Rotation matrix, row by row."""
+    material: str | None = None
+    """A material of the scene that it wears, texture and all, instead of the colour."""
 
 
 class Segments(NamedTuple):
@@ -160,12 +162,13 @@ class Scene:
         """Make a part translucent: 0 is invisible, 1 its stock opacity."""
         self._refuse("opacity")
 
-    def wrap(self, part: str, picture: Frame) -> None:
+    def wrap(self, part: str, picture: Frame, opacity: float = 1.0) -> None:
         """Lay a picture over a part's texture (the sky: over each of its six sides).
 
         Args:
             part: `"sky"`, `"floor"`, or the name of a texture.
             picture: `(S, S, 3)` uint8; scaled to the texture where its size is fixed.
+            opacity: In [0, 1]; below 1 the stock texture shines through.
         """
         self._refuse("textures")
 
@@ -184,6 +187,10 @@ class Scene:
 
     def focus(self) -> Vector:
         """Return the point that a camera should look at: the robot's centre, or the origin."""
+        self._refuse("the camera")
+
+    def center(self) -> Vector:
+        """Return the robot's centre of mass, wherever the camera looks."""
         self._refuse("the camera")
 
     def aim(self, pose: Pose) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from distraction_gym.scenes.textures import Checker, Gradient, Pixels, flat
 from distraction_gym.typing import RGB, Frame
 
+_EMPTY = np.empty((0, 0, 3), np.uint8)
 _SIZES = ("tex_height", "tex_width", "tex_nchannel", "tex_adr")
 
 
@@ -57,6 +58,7 @@ class Paints:
         self._wanted: dict[int, Paint] = {}
         self._sent: dict[int, Paint] = {}
         self._painters: dict[int, Gradient | Checker] = {}
+        self._scaled: dict[int, Pixels] = {}
 
     def __bool__(self) -> bool:
         return bool(self._wanted)
@@ -88,7 +90,7 @@ class Paints:
             self._sent[texture] = paint
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_sent": {}, "_painters": {}}
+        return {**self.__dict__, "_sent": {}, "_painters": {}, "_scaled": {}}
 
     def _mix(self, model: Any, texture: int, paint: Paint) -> Pixels:
         match paint:
@@ -97,12 +99,24 @@ class Paints:
             case Wrapped(picture, opacity):
                 if opacity == 1.0:
                     return picture
-                return _glaze(stock_pixels(model, texture), picture, opacity)
+                below = self._scaled_stock(model, texture, len(picture))
+                above = np.tile(picture, (len(below) // len(picture), 1, 1))
+                mixed = cv2.addWeighted(above, opacity, below, 1.0 - opacity, 0.0)
+                return np.asarray(mixed, np.uint8)
             case Recolored(colors):
                 if texture not in self._painters:
                     stock, factor = stock_pixels(model, texture), self._sky_factor.get(texture)
                     self._painters[texture] = Gradient(stock, factor) if factor else Checker(stock)
                 return self._painters[texture].paint(colors)
+
+    def _scaled_stock(self, model: Any, texture: int, side: int) -> Pixels:
+        """Return a texture as compiled, each of its sides scaled to `(side, side)`."""
+        if self._scaled.get(texture, _EMPTY).shape[1] != side:
+            stock = stock_pixels(model, texture)
+            size = (side, side * max(1, len(stock) // stock.shape[1]))
+            scaled = cv2.resize(stock, size, interpolation=cv2.INTER_AREA)
+            self._scaled[texture] = np.asarray(scaled, np.uint8)
+        return self._scaled[texture]
 
 
 def stock_pixels(model: Any, texture: int) -> Pixels:
@@ -111,14 +125,6 @@ def stock_pixels(model: Any, texture: int) -> Pixels:
     pixels = model.tex_data[start : start + height * width * channels]
     pixels = pixels.reshape(height, width, channels)
     return np.repeat(pixels, 3, axis=-1) if channels == 1 else pixels[..., :3]
-
-
-def _glaze(stock: Pixels, picture: Frame, opacity: float) -> Pixels:
-    """Lay a picture over a texture (over each side of a sky) so that it shines through."""
-    side, sides = len(picture), max(1, len(stock) // stock.shape[1])
-    below = cv2.resize(stock, (side, sides * side), interpolation=cv2.INTER_AREA)
-    above = np.tile(picture, (sides, 1, 1))
-    return np.asarray(cv2.addWeighted(above, opacity, below, 1 - opacity, 0.0), np.uint8)
 
 
 @contextlib.contextmanager
