@@ -107,18 +107,18 @@ class MiniScene(Scene):
         self._tints.update(colors)
         self._background = None
 
-    def wrap(self, part: str, picture: Frame) -> None:
-        """Lay a picture, scaled to fit, over the sky or the floor."""
+    def wrap(self, part: str, picture: Frame, opacity: float = 1.0) -> None:
+        """Lay a picture, scaled to fit, over the sky or the floor (see `scene.Scene`)."""
         if part not in self._rows:
             raise unknown("texture of the mini scene", part, self._rows)
-        self._pictures[part] = picture
+        self._pictures[part] = (picture, opacity)
         self._background = None
 
     def restore(self) -> None:
         """Return to the stock colours."""
         self._colors = dict(STOCK)
         self._tints: dict[str, RGB] = {}
-        self._pictures: dict[str, Frame] = {}
+        self._pictures: dict[str, tuple[Frame, float]] = {}
         self._background = None
         self._turning = Turning()
 
@@ -162,10 +162,11 @@ class MiniScene(Scene):
         frame = np.empty((self._size, self._size, 3), np.uint8)
         frame[self._rows["sky"]] = self._pixel(self._shown("sky")[0])
         frame[self._rows["floor"]] = np.round(far + self._depth * (near - far))
-        for part, picture in self._pictures.items():
+        for part, (picture, opacity) in self._pictures.items():
             region = frame[self._rows[part]]
             size = (region.shape[1], region.shape[0])
-            region[:] = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+            scaled = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+            region[:] = cv2.addWeighted(scaled, opacity, region, 1.0 - opacity, 0.0)
         return frame
 
     @staticmethod
