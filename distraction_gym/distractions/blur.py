@@ -9,14 +9,14 @@ from distraction_gym.distractions.base import DISTRACTIONS, Distraction, unit
 from distraction_gym.scene import Scene
 from distraction_gym.typing import Frame
 
-_RADIUS = 0.03
+_RADIUS = 0.025
 
 
 @DISTRACTIONS.register("blur")
 class Blur(Distraction):
     """Blur every frame with a Gaussian.
 
-    `intensity`: its standard deviation, up to 0.03 of the picture's shorter side (about that of
+    `intensity`: its standard deviation, up to 0.025 of the picture's shorter side (about that of
     ImageNet-C's highest severity).
 
     Args:
