@@ -60,11 +60,11 @@ class Dots(Painted):
         height, width = cover.shape
         places = self._paths.at(step) * (width, height) - 0.5  # the middle of a pixel counts
         centers = np.round(places * (1 << _BITS)).astype(int).tolist()
-        radii = np.round(self._radius * min(height, width) * (1 << _BITS)).astype(int).tolist()
+        radius = np.maximum(self._radius * min(height, width) - 0.5, 0)  # OpenCV adds half a pixel
+        radii = np.round(radius * (1 << _BITS)).astype(int).tolist()
         for index in reversed(range(shown(self._count, self._intensity))):
-            at, radius = centers[index], radii[index]
-            cv2.circle(canvas, at, radius, self._colors[index], -1, cv2.LINE_AA, _BITS)
-            cv2.circle(cover, at, radius, (255.0,), -1, cv2.LINE_AA, _BITS)
+            for image, color in ((canvas, self._colors[index]), (cover, (255.0,))):
+                cv2.circle(image, centers[index], radii[index], color, -1, cv2.LINE_AA, _BITS)
 
     def describe(self) -> dict[str, Any]:
         """Return how many dots there are."""
