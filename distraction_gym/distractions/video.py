@@ -92,6 +92,8 @@ class Video(Distraction):
         self._player.reset(rng)
         if self._composite == "chroma" and self._intensity:
             scene.flood(self._replace, SCREEN)
+        if self._composite == "exact" and self._intensity == 1.0:
+            scene.hide(self._replace)
 
     def apply(self, frame: Frame, scene: Scene) -> Frame:
         """Put the clip's next frame behind what is in `frame`.
