@@ -19,7 +19,8 @@ def composite(frame: Frame, behind: Frame, matte: Matte, opacity: float = 1.0) -
     """
     if matte.dtype == np.bool_:
         shown = behind if opacity == 1.0 else blend(frame, behind, opacity)
-        return np.where(matte[..., None], shown, frame)
+        mask = np.ascontiguousarray(matte).view(np.uint8)
+        return np.asarray(cv2.copyTo(shown, mask, np.array(frame, order="C")), np.uint8)
     weight = matte[..., None].astype(np.float32) * np.float32(opacity)
     mixed = frame + weight * (behind.astype(np.float32) - frame)
     return np.rint(mixed).astype(np.uint8)

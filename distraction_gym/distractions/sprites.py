@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import cv2
@@ -58,11 +59,11 @@ class Sprites(Painted):
         """Paint the things, the first on top."""
         height, width = cover.shape
         side = max(4, round(self._size * min(height, width)))
-        centers = self._paths.at(step) * (width, height) - 0.5
+        centers = (self._paths.at(step) * (width, height) - 0.5).tolist()
+        angles, scales = (self._angle + self._spin * step).tolist(), self._scale.tolist()
         for index in reversed(range(shown(self._count, self._intensity))):
             sprite = sprites(side)[self._which[index]]
-            angle = float(self._angle[index] + self._spin[index] * step)
-            _stamp(canvas, cover, sprite, centers[index], float(self._scale[index]), angle)
+            _stamp(canvas, cover, sprite, centers[index], scales[index], angles[index])
 
     def describe(self) -> dict[str, Any]:
         """Return which sprites there are."""
@@ -73,23 +74,29 @@ def _stamp(
     canvas: Frame,
     cover: Cover,
     sprite: npt.NDArray[np.uint8],
-    center: npt.NDArray[np.float64],
+    center: tuple[float, float],
     scale: float,
     angle: float,
 ) -> None:
     """Lay a sprite, turned and scaled about `center` (x, y), into canvas and cover."""
-    side = int(np.ceil(len(sprite) * scale)) + 2
-    low = np.maximum(np.floor(center - side / 2).astype(int), 0)
-    high = np.minimum(np.ceil(center + side / 2).astype(int), cover.shape[::-1])
-    (left, upper), (right, lower) = low.tolist(), high.tolist()
+    (x, y), reach = center, len(sprite) * scale / 2 + 1
+    left, upper = max(math.floor(x - reach), 0), max(math.floor(y - reach), 0)
+    right = min(math.ceil(x + reach), cover.shape[1])
+    lower = min(math.ceil(y + reach), cover.shape[0])
     # From the pixels of this part of the canvas to those of the sprite.
-    cos, sin = np.cos(angle) / scale, np.sin(angle) / scale
-    turn = np.array([[cos, sin], [-sin, cos]])
-    offset = (len(sprite) - 1) / 2 + turn @ (low - center)
+    cos, sin, middle = math.cos(angle) / scale, math.sin(angle) / scale, (len(sprite) - 1) / 2
+    right_by, down_by = left - x, upper - y
+    matrix = np.array(
+        [
+            [cos, sin, middle + cos * right_by + sin * down_by],
+            [-sin, cos, middle - sin * right_by + cos * down_by],
+        ]
+    )
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    matrix = np.column_stack([turn, offset])
     seen = cv2.warpAffine(sprite, matrix, (right - left, lower - upper), flags=flags)
     part, mask = canvas[upper:lower, left:right], cover[upper:lower, left:right]
-    left_over = 255 - seen[..., 3:].astype(np.uint16)
-    part[:] = seen[..., :3] + ((part * left_over + 127) // 255).astype(np.uint8)
-    np.maximum(mask, seen[..., 3], out=mask)
+    alpha = cv2.extractChannel(seen, 3)
+    through = cv2.cvtColor(cv2.bitwise_not(alpha), cv2.COLOR_GRAY2RGB)
+    rest = cv2.multiply(part, through, scale=1 / 255)
+    part[:] = cv2.add(rest, cv2.cvtColor(seen, cv2.COLOR_RGBA2RGB))  # its colours are premultiplied
+    np.maximum(mask, alpha, out=mask)
