@@ -42,12 +42,12 @@ def probe() -> dict[str, Any]:
 def renderer_name() -> str:
     """Return the driver's name for what draws: a graphics card, or llvmpipe (the processor)."""
     gl.load_mujoco()
-    context = gl.make_context(SIZE, SIZE)
+    gl.shared.take(SIZE, SIZE)
     from OpenGL import GL  # only now has mujoco told PyOpenGL its platform
 
-    with gl.current(context):
+    with gl.shared.current():
         name: bytes = GL.glGetString(GL.GL_RENDERER)
-    context.free()
+    gl.shared.release()
     return name.decode()
 
 

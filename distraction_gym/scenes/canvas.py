@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import weakref
-from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -48,14 +47,15 @@ class Canvas:
         camera: Any,
         quality: str = "standard",
     ) -> None:
-        self._context: Any = None
+        self._is_open = False
         self._drawer: Any = None
         chosen = QUALITIES[quality]
         self._model = model
-        self._context = gl.make_context(*size)
+        gl.shared.take(*size)
+        self._is_open = True
         _close_at_exit(self)
         self._rect = mujoco.MjrRect(0, 0, size[1], size[0])
-        with gl.current(self._context):
+        with gl.shared.current():
             self._drawer = _make_drawer(model, size, chosen)
         self._terrain = model.hfield_data.copy()
         self._options, self._camera = _dm_control_options(), camera
@@ -99,33 +99,32 @@ class Canvas:
 
     def upload(self, texture: int) -> None:
         """Send a texture's pixels, as the model holds them now, to the renderer."""
-        with self._current():
+        with gl.shared.current():
             mujoco.mjr_uploadTexture(self._model, self._drawer, texture)
 
     def close(self) -> None:
         """Free what the graphics driver holds; a closed canvas cannot draw."""
-        context, self._context = self._context, None
-        if context is None:
+        was_open, self._is_open = self._is_open, False
+        if not was_open:
             return
         if self._drawer is not None:
-            with gl.current(context):
+            with gl.shared.current():
                 self._drawer.free()
-        gl.free(context)
+        gl.shared.release()
 
     def _update_terrain(self) -> None:
         """Send height fields again if a task has changed them (dm_control's quadruped_escape)."""
         if np.array_equal(self._terrain, self._model.hfield_data):
             return
         self._terrain = self._model.hfield_data.copy()
-        with self._current():
+        with gl.shared.current():
             for field in range(self._model.nhfield):
                 mujoco.mjr_uploadHField(self._model, self._drawer, field)
 
-    def _current(self) -> AbstractContextManager[None]:
-        return gl.current(self._context)
-
     def _render(self) -> None:
-        with self._current():
+        with gl.shared.current():
+            # Each drawer has frames of its own, and the last one to draw may have been another.
+            mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._drawer)
             mujoco.mjr_render(self._rect, self.scene, self._drawer)
             mujoco.mjr_readPixels(self._buffer, None, self._rect, self._drawer)
 
@@ -177,7 +176,6 @@ def _make_drawer(model: Any, size: tuple[int, int], quality: Quality) -> Any:
         drawer = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
     finally:
         frame.offheight, frame.offwidth, detail.shadowsize, detail.offsamples = before
-    mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, drawer)
     return drawer
 
 

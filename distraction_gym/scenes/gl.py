@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,12 +72,7 @@ def make_context(height: int, width: int) -> Any:
             that had drawn (the driver's threads do not survive a fork: drawing would hang).
     """
     global _first_process
-    if _first_process not in (None, os.getpid()):
-        raise RenderingUnavailable(
-            "this process was forked from one that had already rendered, and the driver's threads "
-            "did not follow it. Type:  gym.make_vec(..., vectorization_mode='async', "
-            "vector_kwargs={'context': 'spawn'})"
-        )
+    _refuse_forks()
     name = os.environ.get("MUJOCO_GL", "")
     try:
         with _undisturbed():
@@ -95,18 +91,57 @@ def make_context(height: int, width: int) -> Any:
     return context
 
 
-@contextlib.contextmanager
-def current(context: Any) -> Iterator[None]:
-    """Make a context current, and afterwards the one that was (or none)."""
-    with _undisturbed():
-        context.make_current()
-        yield
+class SharedContext:
+    """The process's one GL context, for everybody who draws: a context of its own costs 10 MB each.
+
+    One thread at a time draws in it; the others wait.
+    """
+
+    def __init__(self) -> None:
+        self._context: Any = None
+        self._users = 0
+        self._lock = threading.RLock()
+
+    def take(self, height: int, width: int) -> None:
+        """Make the context, unless somebody has; every `take` needs one `release`.
+
+        Raises:
+            RenderingUnavailable: as `make_context`.
+        """
+        with self._lock:
+            _refuse_forks()
+            if self._context is None:
+                self._context = make_context(height, width)
+            self._users += 1
+
+    def release(self) -> None:
+        """Free the context once nobody uses it."""
+        with self._lock:
+            self._users -= 1
+            if self._users:
+                return
+            with _undisturbed():
+                self._context.free()
+            self._context = None
+
+    @contextlib.contextmanager
+    def current(self) -> Iterator[None]:
+        """Make the context current, and afterwards the one that was (or none)."""
+        with self._lock, _undisturbed():
+            self._context.make_current()
+            yield
 
 
-def free(context: Any) -> None:
-    """Free a context, whether or not it is current."""
-    with _undisturbed():
-        context.free()
+shared = SharedContext()
+
+
+def _refuse_forks() -> None:
+    if _first_process not in (None, os.getpid()):
+        raise RenderingUnavailable(
+            "this process was forked from one that had already rendered, and the driver's threads "
+            "did not follow it. Type:  gym.make_vec(..., vectorization_mode='async', "
+            "vector_kwargs={'context': 'spawn'})"
+        )
 
 
 @contextlib.contextmanager
