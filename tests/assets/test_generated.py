@@ -131,8 +131,24 @@ def test_training_pictures_are_of_another_family(footage):
 def test_packs_have_as_many_clips_as_the_benchmark():
     assert len(clips("video_easy", "generated")) == 10
     assert len(clips("video_hard", "generated")) == 100
+    assert len(clips("davis", "generated")) == 60
     with pytest.raises(UnknownName, match="Did you mean 'video_hard'"):
         clips("video_hrd", "generated")
+
+
+def test_stand_ins_for_davis_are_short_and_calm_and_lead_back_to_their_start():
+    footage = generated.clip("davis", 0, 36).astype(int)
+    assert len(footage) == 70
+    change = np.abs(np.diff(footage, axis=0)).mean((1, 2, 3))
+    assert 0 < change.min() <= change.max() < 25
+    assert np.abs(footage[-1] - footage[0]).mean() < 2 * change.max()
+
+
+def test_training_and_test_clips_of_driving_are_others():
+    train, test = (
+        generated.clip(f"driving_{split}", 0, 24)[0].astype(int) for split in ("train", "test")
+    )
+    assert np.abs(train - test).mean() > 20
 
 
 def test_clips_of_any_shape():
