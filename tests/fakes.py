@@ -6,26 +6,37 @@ import cv2
 import numpy as np
 
 from distraction_gym.registry import unknown
-from distraction_gym.scene import Scene
+from distraction_gym.scene import Light, Pose, Scene
 
 STOCK = {
     "sky": ((0.4, 0.6, 0.8),),
     "floor": ((0.1, 0.2, 0.3), (0.2, 0.3, 0.4)),
     "body": ((0.7, 0.5, 0.3),),
 }
+MATERIALS = {"grid": (1.0, 1.0, 1.0), "self": (0.7, 0.5, 0.3), "decoration": (0.2, 0.05, 0.8)}
+LIGHTS = (
+    Light((0, 0, 0), (0, 1, 0), (0.1,) * 3, (0.4,) * 3, (0.5,) * 3, is_headlight=True),
+    Light((0, 0, 3), (0, 0, -1), (0.0,) * 3, (0.7,) * 3, (0.3,) * 3),
+)
 
 
 class FakeScene(Scene):
     """A sky over a striped floor, with a block in front; see `distraction_gym.scene.Scene`.
 
-    `calls` lists what was asked of it. With `soft`, backgrounds are float32 weights.
+    `calls` lists what was asked of it. With `soft`, backgrounds are float32 weights. A camera 4 m
+    in front of the origin looks at it; set `middle` (what it tracks) and `stock_pose` at will.
+    `frame()` begins a frame; after it, `pose`, `lamps` and `solids` hold what was edited.
     """
 
     parts = ("sky", "floor", "body")
 
     def __init__(self, height=24, width=20, soft=False):
         self.shape, self.soft, self.calls = (height, width), soft, []
+        # columns: right, up (the world's z) and backward
+        level = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
+        self.stock_pose, self.middle = Pose(np.array([0.0, -4.0, 0.0]), level), np.zeros(3)
         self.restore()
+        self.frame()
 
     def draw(self):
         """Return the picture as it stands, `(H, W, 3)` uint8."""
@@ -54,7 +65,53 @@ class FakeScene(Scene):
         self.colors.update(dict.fromkeys(parts, (color,)))
 
     def restore(self):
-        self.colors = dict(STOCK)
+        self.colors, self.tints, self.alphas = dict(STOCK), dict(MATERIALS), {}
+        self.pictures = {}
+
+    def frame(self, *distractions):
+        """Begin a frame and let distractions stage it."""
+        self.pose, self.lamps, self.solids = self.stock_pose, LIGHTS, []
+        for distraction in distractions:
+            distraction.stage(self)
+
+    def materials(self):
+        return dict(self.tints)
+
+    def tint(self, colors):
+        assert set(colors) <= set(self.tints)
+        self.tints.update(colors)
+
+    def fade(self, part, alpha):
+        self.alphas[part] = alpha
+
+    def wrap(self, part, picture, opacity=1.0):
+        self.calls.append(("wrap", part, opacity))
+        self.pictures[part] = picture
+
+    def view(self):
+        return self.pose
+
+    def focus(self):
+        return self.middle.copy()
+
+    def center(self):
+        return self.middle.copy()
+
+    def aim(self, pose):
+        self.pose = pose
+
+    def turn(self, *, roll=0.0, pan=0.0, tilt=0.0):
+        self.calls.append(("turn", {"roll": roll, "pan": pan, "tilt": tilt}))
+
+    def lights(self):
+        return self.lamps
+
+    def light(self, lights):
+        assert len(lights) == len(self.lamps)
+        self.lamps = tuple(lights)
+
+    def place(self, solids):
+        self.solids += solids
 
     def _where(self, part):
         rows, columns = np.indices(self.shape)

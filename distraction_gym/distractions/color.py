@@ -9,8 +9,12 @@ import numpy as np
 from distraction_gym.assets.colors import STOCK
 from distraction_gym.assets.store import color_table
 from distraction_gym.distractions.base import DISTRACTIONS, Distraction, unit
+from distraction_gym.distractions.rates import Cycle
+from distraction_gym.registry import unknown
 from distraction_gym.scene import Scene
 from distraction_gym.typing import RGB
+
+ORDERS = ("random", "seeded")
 
 
 @DISTRACTIONS.register("color")
@@ -24,18 +28,27 @@ class Color(Distraction):
     Args:
         intensity: In [0, 1].
         table: `"color_easy"`, `"color_hard"` or a file of your own (see `assets.store`).
+        order: `"random"` draws an entry for each episode; `"seeded"` takes the next of the table,
+            from an entry on that each seed draws (DMC-GB2's code).
         assets: `"auto"`, `"generated"` or a folder.
 
     Raises:
         AssetsMissing: if a named folder has no such table.
-        UnknownName: for a table that does not exist.
+        UnknownName: for a table or an order that does not exist.
     """
 
     def __init__(
-        self, table: str = "color_hard", intensity: float = 1.0, assets: str = "auto"
+        self,
+        table: str = "color_hard",
+        intensity: float = 1.0,
+        order: str = "random",
+        assets: str = "auto",
     ) -> None:
+        if order not in ORDERS:
+            raise unknown("order", order, ORDERS)
         self._intensity = unit("intensity", intensity)
         self._name, self._table = table, color_table(table, assets)
+        self._cycle = Cycle(len(self._table), shuffled=False) if order == "seeded" else None
         self._index = 0
 
     def reset(self, rng: np.random.Generator, scene: Scene) -> None:
@@ -44,7 +57,10 @@ class Color(Distraction):
         Raises:
             UnsupportedEnvironment: if the scene's colours are out of reach.
         """
-        self._index = int(rng.integers(len(self._table)))
+        if self._cycle is None:
+            self._index = int(rng.integers(len(self._table)))
+        else:
+            self._index = self._cycle.next(rng)
         if self._intensity == 0.0:
             return
         entry = self._table[self._index]

@@ -8,14 +8,20 @@ from typing import Any
 
 from distraction_gym.distractions import (  # noqa: F401  they register themselves
     blur,
+    camera,
     color,
     cutout,
     dots,
+    geometry,
     image,
     jitter,
+    lights,
+    materials,
     noise,
     overlay,
+    solids,
     sprites,
+    texture,
     video,
 )
 from distraction_gym.distractions.base import DISTRACTIONS, Distraction
@@ -33,6 +39,12 @@ MODES.add("video_hard", [{"kind": "video", "pack": "video_hard", "replace": ["sk
 
 for _kind in ("image", "overlay", "noise", "blur", "cutout", "dots", "sprites", "jitter"):
     MODES.add(_kind, [{"kind": _kind}])
+for _kind in ("rotate", "shift", "light", "materials", "texture", "texture_video", "solids"):
+    MODES.add(_kind, [{"kind": _kind}])
+MODES.add("light_moving", [{"kind": "light", "moving": True}])
+MODES.add("solids_beside", [{"kind": "solids", "layer": "beside"}])
+for _motion in ("static", "jitter", "drift", "dcs"):
+    MODES.add(f"camera_{_motion}", [{"kind": "camera", "motion": _motion}])
 MODES.add("dots_behind", [{"kind": "dots", "layer": "behind"}])
 MODES.add("sprites_behind", [{"kind": "sprites", "layer": "behind"}])
 _NO_COLORS = {"hue": 0.0, "saturation": [-1.0, -1.0], "contrast": 0.0, "brightness": 0.0}

@@ -12,6 +12,7 @@ import numpy as np
 from distraction_gym.assets import cache
 from distraction_gym.assets.clips import Footage, Size
 from distraction_gym.assets.store import clips as find_clips
+from distraction_gym.distractions.rates import Cycle
 from distraction_gym.errors import BrokenAsset
 from distraction_gym.registry import unknown
 from distraction_gym.typing import Frame
@@ -41,18 +42,20 @@ class Player:
         clips: Only the first so many of the list (Distracting Control Suite); None takes all.
         order: Which clip an episode shows. `"random"` draws one. `"listed"` takes the next of the
             list over the life of the object, whatever the seed, and begins with the second
-            (DMC-GB's code). `"seeded"` does so from a clip that is drawn once (DMC-GB2's code).
+            (DMC-GB's code). `"seeded"` does so from a clip that each seed draws (DMC-GB2's code).
             `"running"` treats the list as one tape that goes on where the last episode left it
             (RePo's code).
         start: The clip's `"first"` frame, or a `"random"` one; of a tape, where it begins.
         motion: `"forward"`; `"bounce"` goes either way and turns round at the ends (Distracting
             Control Suite); `"still"` holds the first picture for the whole episode.
+        frames_per_step: How many frames of the clip a step is long.
         grey: Whether to take the colours out.
 
     Raises:
         AssetsMissing: if there are no clips.
         UnknownName: for an order, start or motion that does not exist.
-        ValueError: for a number of clips below 1, or a tape that should not run forward.
+        ValueError: for a number of clips below 1, a negative speed, or a tape that should not
+            run forward.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class Player:
         order: str = "random",
         start: str = "first",
         motion: str = "forward",
+        frames_per_step: float = 1.0,
         grey: bool = False,
     ) -> None:
         for kind, name, known in (
@@ -77,8 +81,14 @@ class Player:
             raise ValueError(f"clips must be at least 1, or None for all of them, got {clips!r}")
         if order == "running" and motion != "forward":
             raise ValueError(f"order='running' goes with motion='forward', got {motion!r}")
+        if frames_per_step < 0:
+            raise ValueError(f"frames_per_step must be at least 0, got {frames_per_step!r}")
         self._pack, self._clips = pack, find_clips(pack, assets)[:clips]
         self._order, self._start, self._motion, self._grey = order, start, motion, grey
+        self._frames_per_step, self._cycle = (
+            frames_per_step,
+            Cycle(len(self._clips), shuffled=False),
+        )
         self._index: int | None = None
         self._share, self._direction, self._step = 0.0, 1, 0
         self._shown: dict[str, Any] | None = None
@@ -105,11 +115,11 @@ class Player:
             BrokenAsset: if no clip of the pack can be decoded.
         """
         footage = self._load(size)
-        if self._order == "running" and self._first(footage) + self._step >= len(footage):
+        if self._order == "running" and self._first(footage) + self._passed() >= len(footage):
             self._move_on()
             footage = self._load(size)
         length = len(footage)
-        frame = MOTIONS[self._motion](self._step, self._first(footage), self._direction, length)
+        frame = MOTIONS[self._motion](self._passed(), self._first(footage), self._direction, length)
         if self._shown is None:
             self._shown = {"clip": self._name, "frame": frame}
         self._step += 1
@@ -130,14 +140,20 @@ class Player:
 
     def _choose(self, rng: np.random.Generator) -> int:
         count = len(self._clips)
-        if self._order == "random" or (self._order == "seeded" and self._index is None):
+        if self._order == "random":
             return int(rng.integers(count))
+        if self._order == "seeded":
+            return self._cycle.next(rng)
         if self._order == "running":
             return int(rng.integers(count)) if self._start == "random" else 0
         return self._after()  # before it is used: the papers'
 
     def _after(self) -> int:
         return ((self._index or 0) + 1) % len(self._clips)
+
+    def _passed(self) -> int:
+        """Return how many frames have gone by since the episode's, or the tape's clip's, first."""
+        return int(self._step * self._frames_per_step)
 
     def _first(self, footage: Footage) -> int:
         return int(self._share * len(footage))
