@@ -15,6 +15,8 @@ from distraction_gym.scene import Scene
 from distraction_gym.typing import Frame
 
 _BITS = 4  # sub-pixel bits of OpenCV's drawing functions
+_ANGLES = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+_CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=-1)
 
 
 @DISTRACTIONS.register("dots")
@@ -58,13 +60,14 @@ class Dots(Painted):
     def paint(self, canvas: Frame, cover: Cover, step: int) -> None:
         """Paint the dots, the first on top."""
         height, width = cover.shape
-        places = self._paths.at(step) * (width, height) - 0.5  # the middle of a pixel counts
-        centers = np.round(places * (1 << _BITS)).astype(int).tolist()
+        middles = self._paths.at(step) * (width, height) - 0.5  # the middle of a pixel counts
         radius = np.maximum(self._radius * min(height, width) - 0.5, 0)  # OpenCV adds half a pixel
-        radii = np.round(radius * (1 << _BITS)).astype(int).tolist()
+        # Not `cv2.circle`: it makes diamonds of small ones.
+        outlines = middles[:, None] + radius[:, None, None] * _CIRCLE
+        points = np.round(outlines * (1 << _BITS)).astype(np.int32)
         for index in reversed(range(shown(self._count, self._intensity))):
             for image, color in ((canvas, self._colors[index]), (cover, (255.0,))):
-                cv2.circle(image, centers[index], radii[index], color, -1, cv2.LINE_AA, _BITS)
+                cv2.fillPoly(image, [points[index]], color, cv2.LINE_AA, _BITS)
 
     def describe(self) -> dict[str, Any]:
         """Return how many dots there are."""

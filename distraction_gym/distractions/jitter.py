@@ -99,7 +99,9 @@ def _matrix(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _range(name: str, given: Range) -> tuple[float, float]:
-    low, high = (-given, given) if isinstance(given, (int, float)) else given
-    if low > high:
-        raise ValueError(f"{name} runs from the lowest to the highest value, got {given!r}")
-    return float(low), float(high)
+    pair = (-given, given) if isinstance(given, (int, float)) else tuple(given)
+    if len(pair) != 2 or pair[0] > pair[1]:
+        raise ValueError(
+            f"{name} is a number, or runs from the lowest to the highest value, got {given!r}"
+        )
+    return float(pair[0]), float(pair[1])
