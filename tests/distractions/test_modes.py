@@ -9,11 +9,14 @@ import pytest
 from fakes import FakeScene
 
 from distraction_gym.distractions import DISTRACTIONS, MODES, build
+from distraction_gym.distractions.base import Distraction
 from distraction_gym.errors import AssetsMissing, DistractionGymError, UnknownName
 from distraction_gym.seeding import stream
 
-# At least one way to write each kind; a new kind is tested with its defaults.
-ITEMS = [{"kind": kind} for kind in DISTRACTIONS]
+# At least one way to write each kind that acts on pixels: a fake scene shows nothing else. On real
+# scenes tests/conformance checks all kinds.
+ITEMS = [{"kind": kind} for kind, cls in DISTRACTIONS.items() if cls.apply is not Distraction.apply]
+ITEMS += [{"kind": "color"}]
 ITEMS += [{"kind": "video", "composite": "chroma"}, {"kind": "video", "replace": ["sky"]}]
 ITEMS += [{"kind": "video", "pack": "video_easy", "order": "listed"}]
 
