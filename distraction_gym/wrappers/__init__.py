@@ -2,10 +2,20 @@
 
 from distraction_gym.wrappers.action_repeat import ActionRepeat
 from distraction_gym.wrappers.distraction import DistractionWrapper
+from distraction_gym.wrappers.foreground import AddForegroundMask
 from distraction_gym.wrappers.observe_scene import ObserveScene
 from distraction_gym.wrappers.stack import StackFrames
+from distraction_gym.wrappers.vector import DistractionVectorWrapper
 
-__all__ = ["ActionRepeat", "DistractionWrapper", "ObserveScene", "RecordComparison", "StackFrames"]
+__all__ = [
+    "ActionRepeat",
+    "AddForegroundMask",
+    "DistractionVectorWrapper",
+    "DistractionWrapper",
+    "ObserveScene",
+    "RecordComparison",
+    "StackFrames",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -8,16 +8,15 @@ import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
-from distraction_gym.distractions.base import DISTRACTIONS
 from distraction_gym.distractions.modes import build
 from distraction_gym.errors import UnsupportedEnvironment
 from distraction_gym.scene import Scene
 from distraction_gym.scenes import find_scene
 from distraction_gym.scenes.keyed import MaskFunction, keyed_scene
-from distraction_gym.seeding import stream
-from distraction_gym.typing import Frame
+from distraction_gym.wrappers.pictures import PictureFormat
+from distraction_gym.wrappers.pipeline import Pipeline
 
-_CHOICES = """\
+CHOICES = """\
   foreground="my_module:my_mask"  a function (frame, env) -> (H, W) bool, 1 = keep
   foreground={"key": {"color": [0, 255, 0], "tolerance": 30}}  one colour is the background
   foreground="blend"  nothing is known: the video lies over the whole frame"""
@@ -26,14 +25,19 @@ _CHOICES = """\
 class DistractionWrapper(gym.Wrapper, gym.utils.RecordConstructorArgs):
     """Disturb the pictures that an environment returns; its physics and rewards stay as they are.
 
-    Wrap it before frames are stacked. The seed of `reset` feeds a stream of its own, so that the
-    same seed gives the same episode beneath every mode; without a seed the stream goes on.
+    Wrap it before frames are stacked, and once: a mode is a list of distractions. The observation
+    space stays the environment's, and what is not disturbed keeps its exact values. The seed of
+    `reset` feeds a stream of its own, so that the same seed gives the same episode beneath every
+    mode; without a seed the stream goes on.
 
-    Attributes: `scene` (what is in the picture), `undistorted` (the frame before distractions).
+    Attributes: `scene` (what is in the picture), `undistorted` (the frame before distractions,
+    `(H, W, 3)` uint8), `cover` (where distractions lie in front of the scene, or None).
     `info["distraction"]` lists what the episode drew, one dictionary per distraction.
 
     Args:
-        env: Its observations are pictures, `(H, W, 3)` or `(3, H, W)` uint8.
+        env: Its observations are single pictures: `(H, W, 3)`, `(3, H, W)`, or in grey `(H, W)`,
+            `(H, W, 1)`, `(1, H, W)`; uint8, or float between the bounds of its space; arrays or
+            PyTorch tensors; or a dictionary with one of these.
         mode: A name in `distractions.MODES`, or a list of `{"kind": name, **arguments}`.
         foreground: What to keep. `"auto"`: the environment's own scene, or MuJoCo's exact masks.
             A function `(frame, env) -> (H, W)`, 1 where the picture is to be kept, or
@@ -42,11 +46,12 @@ class DistractionWrapper(gym.Wrapper, gym.utils.RecordConstructorArgs):
             `"blend"` or `{"blend": weight}`: the distraction lies over the whole frame.
         assets: `"auto"`, `"generated"` or a folder with clips and colour tables.
         composite: `"exact"` masks, or `"chroma"`: the papers' green screen (needs a simulator).
+        key: The entry of Dict observations to disturb; None takes the only picture among them.
 
     Raises:
-        UnsupportedEnvironment: if the observations are no pictures, or nothing is known about
-            what they show.
-        UnknownName: for a mode or foreground that does not exist.
+        UnsupportedEnvironment: if the observations are no pictures, nothing is known about what
+            they show, or they are disturbed already.
+        UnknownName: for a mode, foreground or key that does not exist.
     """
 
     def __init__(
@@ -57,69 +62,59 @@ class DistractionWrapper(gym.Wrapper, gym.utils.RecordConstructorArgs):
         foreground: str | dict[str, Any] | MaskFunction = "auto",
         assets: str = "auto",
         composite: str = "exact",
+        key: str | None = None,
     ) -> None:
         gym.utils.RecordConstructorArgs.__init__(
-            self, mode=mode, foreground=foreground, assets=assets, composite=composite
+            self, mode=mode, foreground=foreground, assets=assets, composite=composite, key=key
         )
+        _check_single(env)
+        _check_unstacked(env)
         super().__init__(env)
-        self._channels_first = _channels_first(env)
-        self._distractions = build(mode, assets=assets, composite=composite)
-        self._kinds = [_kind(type(distraction)) for distraction in self._distractions]
+        self.picture_format = PictureFormat.of(env.observation_space, key)
         self._foreground = foreground
-        self.scene = self._take_scene()
-        self._rng = stream(None, "distraction")
-        self._info: list[dict[str, Any]] = []
+        distractions = build(mode, assets=assets, composite=composite)
+        if distractions:
+            _check_undisturbed(env)
+        self.pipeline = Pipeline(distractions, self._find_scene())
+
+    @property
+    def scene(self) -> Scene:
+        """What is in the picture."""
+        return self.pipeline.scene
+
+    @property
+    def cover(self) -> npt.NDArray[np.bool_] | None:
+        """Where distractions lie in front of the scene in the last frame, `(H, W)` bool."""
+        return self.pipeline.cover
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[npt.NDArray[np.uint8], dict[str, Any]]:
+    ) -> tuple[Any, dict[str, Any]]:
         """Start an episode beneath new distractions."""
-        if seed is not None:
-            self._rng = stream(seed, "distraction")
-        self.scene.restore()
-        for distraction in self._distractions:
-            distraction.reset(self._rng, self.scene)
+        self.pipeline.reset(seed)
         obs, info = self.env.reset(seed=seed, options=options)
-        obs = self._disturb(obs)
-        self._info = [
-            {"kind": kind, **distraction.describe()}
-            for kind, distraction in zip(self._kinds, self._distractions, strict=True)
-        ]
-        return obs, {**info, "distraction": self._info}
+        obs = self._disturb(obs, first=True)
+        return obs, {**info, "distraction": self.pipeline.drawn}
 
-    def step(self, action: Any) -> tuple[npt.NDArray[np.uint8], float, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Step and disturb the picture."""
         obs, reward, terminated, truncated, info = self.env.step(action)
-        info = {**info, "distraction": self._info}
+        info = {**info, "distraction": self.pipeline.drawn}
         return self._disturb(obs), float(reward), terminated, truncated, info
 
     def render(self) -> Any:
         """Return the newest disturbed frame, `(H, W, 3)` (render mode `rgb_array`)."""
         return self._frame if self.render_mode == "rgb_array" else self.env.render()
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "scene"}
-
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self.scene = self._take_scene()
+        self.pipeline.attach(self._find_scene())
 
-    def _disturb(self, obs: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        frame: Frame = obs.transpose(1, 2, 0) if self._channels_first else obs
-        frame = self.undistorted = self.scene.redraw(frame)
-        for distraction in self._distractions:
-            frame = distraction.apply(frame, self.scene)
-        self._frame = frame
-        return np.ascontiguousarray(frame.transpose(2, 0, 1)) if self._channels_first else frame
-
-    def _stage(self) -> None:
-        for distraction in self._distractions:
-            distraction.stage(self.scene)
-
-    def _take_scene(self) -> Scene:
-        scene = self._find_scene()
-        scene.stagehand = self._stage
-        return scene
+    def _disturb(self, obs: Any, first: bool = False) -> Any:
+        frame = self.picture_format.frame(obs)
+        disturb = self.pipeline.begin if first else self.pipeline.disturb
+        self.undistorted, self._frame = disturb(frame)
+        return self.picture_format.replace(obs, frame, self._frame)
 
     def _find_scene(self) -> Scene:
         if self._foreground != "auto":
@@ -128,25 +123,30 @@ class DistractionWrapper(gym.Wrapper, gym.utils.RecordConstructorArgs):
         if scene is None:
             raise UnsupportedEnvironment(
                 f"nothing is known about what the pictures of {self.env.unwrapped} show (it has no "
-                f"attribute `scene` and is no MuJoCo environment). Say what to keep:\n{_CHOICES}"
+                f"attribute `scene` and is no MuJoCo environment). Say what to keep:\n{CHOICES}"
             )
         return scene
 
 
-def _channels_first(env: gym.Env) -> bool:
-    space = env.observation_space
-    if space.dtype == np.uint8 and space.shape is not None and len(space.shape) == 3:
-        if space.shape[-1] == 3:
-            return False
-        if space.shape[0] == 3:
-            return True
-    raise UnsupportedEnvironment(
-        f"DistractionWrapper expects single pictures, (H, W, 3) or (3, H, W) uint8, got {space}.\n"
-        "From states to pictures: gymnasium.wrappers.AddRenderObservation(env), with "
-        "gym.make(..., render_mode='rgb_array'), or for MuJoCo "
-        "distraction_gym.wrappers.ObserveScene(env). Stack frames after the distractions."
-    )
+def _check_single(env: Any) -> None:
+    if not isinstance(env, gym.Env):
+        raise UnsupportedEnvironment(
+            f"{type(env).__name__} is no gymnasium.Env. Vector environments of Gymnasium's take "
+            "distraction_gym.wrappers.DistractionVectorWrapper(env, mode, foreground=...); in "
+            "those of Stable-Baselines3 wrap each environment before they are put together."
+        )
 
 
-def _kind(cls: type) -> str:
-    return next((name for name, known in DISTRACTIONS.items() if known is cls), cls.__name__)
+def _check_unstacked(env: gym.Env) -> None:
+    while isinstance(env, gym.Wrapper):
+        if isinstance(env, gym.wrappers.FrameStackObservation):  # three grey frames look like RGB
+            raise UnsupportedEnvironment("Stack frames after the distractions, not before them.")
+        env = env.env
+
+
+def _check_undisturbed(env: gym.Env) -> None:
+    if env.has_wrapper_attr("pipeline") and env.get_wrapper_attr("pipeline").distractions:
+        raise UnsupportedEnvironment(
+            "this environment's pictures are disturbed already, and two wrappers would undo each "
+            "other's edits. Put all distractions into one list: DistractionWrapper(env, [...])."
+        )

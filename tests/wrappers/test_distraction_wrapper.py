@@ -97,6 +97,7 @@ def test_the_spec_keeps_json_arguments(footage):
         "foreground": "blend",
         "assets": "generated",
         "composite": "exact",
+        "key": None,
     }
 
 
