@@ -134,7 +134,7 @@ def test_the_only_picture_of_a_dictionary_is_found():
 
 def test_of_two_pictures_one_must_be_named():
     space = gym.spaces.Dict(front=box("HWC", "uint8"), wrist=box("CHW", "unit"))
-    with pytest.raises(UnsupportedEnvironment, match="'front', 'wrist'.*key='front'"):
+    with pytest.raises(UnsupportedEnvironment, match=r"'front', 'wrist'.*key='front'"):
         DistractionWrapper(Noise(space), "video_hard", foreground=keep_upper_half)
     env = DistractionWrapper(Noise(space), "video_hard", foreground=keep_upper_half, key="wrist")
     obs, _ = env.reset(seed=0)
