@@ -276,6 +276,9 @@ class MujocoScene(Scene):
     def light(self, lights: Sequence[Light]) -> None:
         """Draw the next frame under other lights; a headlight stays at the camera.
 
+        Without its shadow a lamp lights large floors differently: MuJoCo then computes its light at
+        their few corners, and otherwise at every pixel.
+
         Raises:
             ValueError: unless there are as many as in `lights()`.
         """
