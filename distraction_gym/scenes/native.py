@@ -8,7 +8,7 @@ import gymnasium as gym
 
 from distraction_gym.errors import UnsupportedEnvironment
 from distraction_gym.scenes import is_mujoco
-from distraction_gym.scenes.canvas import Canvas
+from distraction_gym.scenes.canvas import Canvas, mujoco
 from distraction_gym.scenes.mujoco import MujocoScene
 from distraction_gym.typing import Frame
 
@@ -22,14 +22,15 @@ def model_and_data(env: gym.Env) -> tuple[Any, Any]:
     Raises:
         UnsupportedEnvironment: if it has none, or makes new ones for every episode.
     """
+    base: Any = env.unwrapped
+    if isinstance(getattr(base, "model", None), mujoco.MjModel) and hasattr(base, "data"):
+        return base.model, base.data
     if not is_mujoco(env):
         raise UnsupportedEnvironment(
-            f"{env.unwrapped} is not a MuJoCo environment whose model can be found: expected one "
-            "of Gymnasium's (`mujoco_renderer`) or of dm_control's suite through Shimmy (`physics`)"
+            f"{env.unwrapped} is not a MuJoCo environment whose model can be found: expected "
+            "attributes `model` and `data` (Gymnasium's, Gymnasium-Robotics', your own, "
+            "distraction_gym.envs.ModelEnv), or dm_control's suite through Shimmy (`physics`)"
         )
-    base: Any = env.unwrapped
-    if hasattr(base, "mujoco_renderer"):
-        return base.model, base.data
     return base.physics.model.ptr, base.physics.data.ptr
 
 
@@ -70,7 +71,8 @@ class ForeignScene(MujocoScene):
         return self._draw() if self._is_edited() else frame
 
     def _is_edited(self) -> bool:
-        return bool(self._overrides or self._paints or self._palette)
+        has_sky = self._plain_sky is not None
+        return bool(self._overrides or self._paints or self._palette or has_sky)
 
     def _open_canvas(self) -> Canvas:
         canvas = super()._open_canvas()
