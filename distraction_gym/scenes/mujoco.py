@@ -18,6 +18,7 @@ from distraction_gym.scenes.paints import Flat, Paint, Paints, Recolored, Wrappe
 from distraction_gym.scenes.palette import Palette, Row, rows_of
 from distraction_gym.scenes.parts import PARTS, find_parts, texture_names, textures_of
 from distraction_gym.scenes.quality import QUALITIES
+from distraction_gym.scenes.textures import levels
 from distraction_gym.typing import RGB, Frame, Matte
 
 _Stamp = tuple[Any, ...]
@@ -78,6 +79,7 @@ class MujocoScene(Scene):
         self._palette = Palette(model)
         factor = lens.texture_factor(model, self._camera, self.size)
         self._paints = Paints({sky: factor(sky) for sky in self._textures["sky"]})
+        self._plain_sky: RGB | None = None  # what a model without a skybox is to show there
         self._overrides = Overrides()
         self._canvas: Canvas | None = None
         self._stamp: _Stamp | None = None
@@ -114,6 +116,7 @@ class MujocoScene(Scene):
         """Undo every edit: the next frame shows the stock scene."""
         self._palette.restore()
         self._paints.restore()
+        self._plain_sky = None
         self._overrides = Overrides()
         self._stamp = None
 
@@ -165,9 +168,10 @@ class MujocoScene(Scene):
     def recolor(self, colors: Mapping[str, Sequence[RGB]]) -> None:
         """Give parts new colours before the next frame is drawn (see `scene.Scene`).
 
+        A part without a texture takes the first colour, the sky of a model without a skybox too.
+
         Raises:
             UnknownName: for a part that does not exist.
-            UnsupportedEnvironment: for the sky of a model without a skybox.
         """
         for part, values in colors.items():
             given = tuple((float(red), float(green), float(blue)) for red, green, blue in values)
@@ -178,7 +182,6 @@ class MujocoScene(Scene):
 
         Raises:
             UnknownName: for a part that does not exist.
-            UnsupportedEnvironment: for the sky of a model without a skybox.
         """
         for part in parts:
             self._paint(part, Flat(color), color)
@@ -311,7 +314,10 @@ class MujocoScene(Scene):
     def _draw(self) -> Frame:
         canvas = self._posed()
         self._paints.send(self._model, canvas.upload)
-        return canvas.draw()
+        frame = canvas.draw()
+        if self._plain_sky is not None:
+            frame[self._where(self._things(("sky",)))] = levels([self._plain_sky])[0]
+        return frame
 
     def _posed(self) -> Canvas:
         """Return the canvas with the current state, as edited so far, in its drawing list."""
@@ -369,11 +375,8 @@ class MujocoScene(Scene):
         for texture in textures:
             self._paints.want(texture, paint)
         if not textures and part == "sky":
-            raise UnsupportedEnvironment(
-                "this model has no skybox, so that its sky is black and cannot be coloured. "
-                "Type composite='exact' for video modes, or take a mode that leaves the sky alone."
-            )
-        if not textures:
+            self._plain_sky = color
+        elif not textures:
             self._palette.tint(dict.fromkeys(self._rows(part), color))
 
     def _textures_to_wrap(self, part: str) -> Sequence[int]:

@@ -20,7 +20,7 @@ _FLAT_SIDE = 16  # a texture of one colour needs no more
 
 def flat(color: RGB) -> Pixels:
     """Return a small texture of one colour."""
-    return np.full((_FLAT_SIDE, _FLAT_SIDE, 3), _levels([color])[0])
+    return np.full((_FLAT_SIDE, _FLAT_SIDE, 3), levels([color])[0])
 
 
 def shrunk(pixels: Pixels, factor: int) -> Pixels:
@@ -87,12 +87,12 @@ class Checker:
 
     def paint(self, colors: Sequence[RGB]) -> Pixels:
         """Return the texture with two new fields, the dark one first; the edge stays."""
-        dark, light = _levels(colors[:2])
+        dark, light = levels(colors[:2])
         mixed = dark + self._light * (light.astype(np.float32) - dark)
         return np.where(self._inside[..., None], mixed.astype(np.uint8), self._stock)
 
 
-def _levels(colors: Sequence[RGB]) -> Pixels:
+def levels(colors: Sequence[RGB]) -> Pixels:
     """Return colours as MuJoCo's compiler stores them: scaled to 255 and cut, not rounded."""
     scaled = np.asarray(colors, np.float64) * _FULL
     return np.clip(scaled, 0, _FULL).astype(np.uint8)

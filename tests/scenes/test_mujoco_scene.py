@@ -166,7 +166,7 @@ def test_a_closed_scene_opens_again():
     np.testing.assert_array_equal(scene.render(), frame)
 
 
-def test_a_sky_without_a_texture_cannot_be_flooded():
+def test_a_sky_without_a_texture_takes_a_plain_colour():
     from distraction_gym.scenes.canvas import mujoco
     from distraction_gym.scenes.mujoco import MujocoScene
 
@@ -176,10 +176,17 @@ def test_a_sky_without_a_texture_cannot_be_flooded():
     data = mujoco.MjData(model)
     mujoco.mj_forward(model, data)
     scene = MujocoScene(model, data)
+    stock = scene.render()
+    sky = scene.background(["sky"], stock)
+    assert sky.any() and not sky.all() and not stock[sky].any(axis=-1).all()
+    scene.flood(["sky"], GREEN)
     frame = scene.render()
-    assert scene.background(["sky"], frame).any() and not scene.background(["sky"], frame).all()
-    with pytest.raises(UnsupportedEnvironment, match="no skybox"):
-        scene.flood(["sky"], GREEN)
+    assert (frame[sky] == (51, 204, 51)).all()
+    np.testing.assert_array_equal(frame[~sky], stock[~sky])
+    scene.restore()
+    np.testing.assert_array_equal(scene.render(), stock)
+    with pytest.raises(UnsupportedEnvironment, match="the sky of this model has no texture"):
+        scene.wrap("sky", np.zeros((8, 8, 3), np.uint8))
 
 
 @pytest.mark.parametrize(
