@@ -38,13 +38,15 @@ class Box(NamedTuple):
             angle: Azimuth and polar angle may differ by so much, in radians.
             roll: So may the roll.
             zoom: The radius may shrink, and grow, by these shares.
-            upright: Whether to stay in front of the robot and above the ground.
+            upright: Whether to stay in front of the robot and above the ground, if that is where
+                the place is.
         """
         reach = np.array([0.0, angle, angle, roll])
         low, high = stock - reach, stock + reach
         low[0], high[0] = max(0.0, stock[0] * (1 - zoom[0])), stock[0] * (1 + zoom[1])
         if upright:
-            low, high = np.maximum(low, _UPRIGHT[0]), np.minimum(high, _UPRIGHT[1])
+            low = np.minimum(np.maximum(low, _UPRIGHT[0]), stock)
+            high = np.maximum(np.minimum(high, _UPRIGHT[1]), stock)
         return cls(stock, low, high)
 
     def clip(self, place: Place) -> Place:
