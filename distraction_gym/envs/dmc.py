@@ -106,6 +106,7 @@ def observe(
     render_quality: str,
     render_mode: str | None,
     extra_background: Mapping[str, Sequence[str]] | None = None,
+    relevant: Sequence[str] | None = None,
 ) -> gym.Env:
     """Wrap a task of dm_control's suite; observations are uint8 `(3 * frame_stack, size, size)`.
 
@@ -124,6 +125,7 @@ def observe(
         render_quality: `"standard"`, `"fast"` or `"draft"` (see `MujocoScene`).
         render_mode: `"rgb_array"` or None.
         extra_background: Part -> names of geoms that masks count as that part.
+        relevant: What matters, as in `dmc_relevant`; None is whatever is neither sky nor floor.
 
     Raises:
         UnknownName: for a mode, camera or quality that does not exist.
@@ -133,6 +135,7 @@ def observe(
     seconds = action_repeat * control.control_timestep()
     env.metadata = {**env.metadata, "render_fps": max(1, round(1 / seconds))}
     geoms = {part: list(names) for part, names in (extra_background or {}).items()}
-    env = ObserveScene(env, image_size, camera, render_quality, geoms or None)
+    objects = None if relevant is None else list(relevant)
+    env = ObserveScene(env, image_size, camera, render_quality, geoms or None, objects)
     env = DistractionWrapper(env, mode, assets=assets, composite=composite)
     return TimeLimit(StackFrames(env, frame_stack), math.ceil(EPISODE / action_repeat))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gymnasium as gym
 
 from distraction_gym.envs import dmc
+from distraction_gym.envs.dmc_relevant import relevant
 from distraction_gym.envs.dmcgb import TASKS
 
 # The papers' green screen removes cartpole's thin rails as well.
@@ -60,4 +61,5 @@ def make(
         render_quality=render_quality,
         render_mode=render_mode,
         extra_background=RAILS.get(domain),
+        relevant=relevant(domain, name),
     )
