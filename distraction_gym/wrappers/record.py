@@ -12,7 +12,7 @@ import numpy.typing as npt
 from gymnasium.envs.registration import EnvSpec
 
 from distraction_gym.registration import NAMESPACE
-from distraction_gym.scenes import find_scene
+from distraction_gym.scene import Scene
 from distraction_gym.typing import Frame
 from distraction_gym.wrappers.video import Mp4Writer, side_by_side
 
@@ -100,12 +100,10 @@ class RecordComparison(gym.Wrapper, gym.utils.RecordConstructorArgs):
         self._video.write(side_by_side({**panels, **views}, caption, self._size))
 
     def _foreground(self) -> dict[str, npt.NDArray]:
-        scene = find_scene(self.env)
-        if scene is None or not self.env.has_wrapper_attr("undistorted"):
+        if not self.env.has_wrapper_attr("undistorted"):
             return {}
-        parts = [part for part in ("sky", "floor") if part in scene.parts]
-        behind = scene.background(parts, self.env.get_wrapper_attr("undistorted"))
-        return {"foreground": 1.0 - np.asarray(behind, np.float32)}
+        scene: Scene = self.env.get_wrapper_attr("scene")
+        return {"foreground": scene.foreground(self.env.get_wrapper_attr("undistorted"))}
 
 
 def newest_frame(obs: npt.NDArray[np.uint8]) -> Frame:
