@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from distraction_gym.registry import unknown
-from distraction_gym.scenes import gl
+from distraction_gym.scenes import films, gl
 from distraction_gym.scenes.quality import QUALITIES, Quality
 from distraction_gym.typing import Frame
 
@@ -101,6 +101,11 @@ class Canvas:
         """Send a texture's pixels, as the model holds them now, to the renderer."""
         with gl.shared.current():
             mujoco.mjr_uploadTexture(self._model, self._drawer, texture)
+
+    def show(self, texture: int, picture: Frame) -> None:
+        """Put a picture, as large as the last one, on all sides of a cube texture."""
+        with gl.shared.current():
+            films.show(int(self._drawer.texture[texture]), picture)
 
     def close(self) -> None:
         """Free what the graphics driver holds; a closed canvas cannot draw."""

@@ -313,7 +313,7 @@ class MujocoScene(Scene):
 
     def _draw(self) -> Frame:
         canvas = self._posed()
-        self._paints.send(self._model, canvas.upload)
+        self._paints.send(self._model, canvas)
         frame = canvas.draw()
         if self._plain_sky is not None:
             frame[self._where(self._things(("sky",)))] = levels([self._plain_sky])[0]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 
+from distraction_gym.scenes.canvas import Canvas, mujoco
 from distraction_gym.scenes.textures import Checker, Gradient, Pixels, flat
 from distraction_gym.typing import RGB, Frame
 
@@ -59,6 +60,7 @@ class Paints:
         self._sent: dict[int, Paint] = {}
         self._painters: dict[int, Gradient | Checker] = {}
         self._scaled: dict[int, Pixels] = {}
+        self._film_sides: dict[int, int] = {}  # of cubes that the renderer holds as one picture
 
     def __bool__(self) -> bool:
         return bool(self._wanted)
@@ -74,23 +76,39 @@ class Paints:
     def forget(self) -> None:
         """Know that the renderer is a new one, with the textures as compiled."""
         self._sent.clear()
+        self._film_sides.clear()
 
-    def send(self, model: Any, upload: Callable[[int], None]) -> None:
+    def send(self, model: Any, canvas: Canvas) -> None:
         """Send what the renderer does not have yet."""
         for texture in self._wanted.keys() | self._sent.keys():
             paint = self._wanted.get(texture)
             if paint == self._sent.get(texture):
                 continue
             if paint is None:
-                upload(texture)
+                canvas.upload(texture)
+                self._film_sides.pop(texture, None)
                 del self._sent[texture]
-                continue
-            with holding(model, texture, self._mix(model, texture, paint)):
-                upload(texture)
-            self._sent[texture] = paint
+            else:
+                self._send_pixels(model, canvas, texture, self._mix(model, texture, paint))
+                self._sent[texture] = paint
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_sent": {}, "_painters": {}, "_scaled": {}}
+        return {**self.__dict__, "_sent": {}, "_painters": {}, "_scaled": {}, "_film_sides": {}}
+
+    def _send_pixels(self, model: Any, canvas: Canvas, texture: int, pixels: Pixels) -> None:
+        side = len(pixels)
+        is_film = (
+            model.tex_type[texture] != mujoco.mjtTexture.mjTEXTURE_2D
+            and side == pixels.shape[1]
+            and pixels.size <= len(model.tex_data)
+        )
+        if not is_film or self._film_sides.get(texture) != side:
+            with holding(model, texture, pixels):
+                canvas.upload(texture)
+            self._film_sides.pop(texture, None)
+        if is_film:  # the first picture too: its mipmaps have to be made as the others' are
+            canvas.show(texture, pixels)
+            self._film_sides[texture] = side
 
     def _mix(self, model: Any, texture: int, paint: Paint) -> Pixels:
         match paint:

@@ -3,6 +3,7 @@
 import pickle
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -13,6 +14,7 @@ pytest.importorskip("dm_control")
 from dm_reference import GREEN, load, reload_with, scene_of
 
 from distraction_gym.scenes.canvas import mujoco
+from distraction_gym.scenes.paints import holding
 
 pytestmark = pytest.mark.render
 RED = (1.0, 0.0, 0.0)
@@ -263,6 +265,41 @@ def test_a_wrapped_sky_is_the_distracting_control_suites(picture):
     with env.physics.contexts.gl.make_current() as context:
         context.call(mujoco.mjr_uploadTexture, model, env.physics.contexts.mujoco.ptr, sky)
     np.testing.assert_array_equal(frame, env.physics.render(84, 84, camera_id=0))
+
+
+def test_a_film_on_the_sky_is_uploaded_once_and_shown_from_then_on(rng):
+    scene, fresh = (scene_of(load("walker", "walk")) for _ in range(2))
+    clip = rng.integers(0, 256, (3, 128, 128, 3)).astype(np.uint8)
+    scene.render()
+    sent, upload = [], scene._canvas.upload
+    scene._canvas.upload = lambda texture: sent.append(texture) or upload(texture)
+    for picture in clip:
+        scene.wrap("sky", picture)
+        frame = scene.render()
+    assert sent == [0]
+    fresh.wrap("sky", clip[-1])
+    np.testing.assert_array_equal(frame, fresh.render())  # whether it is the first or the last
+    scene.wrap("sky", clip[0, :64, :64])  # another size
+    fresh.wrap("sky", clip[0, :64, :64])
+    np.testing.assert_array_equal(scene.render(), fresh.render())
+    scene.flood(["sky"], GREEN), fresh.flood(["sky"], GREEN)
+    np.testing.assert_array_equal(scene.render(), fresh.render())
+    scene.restore()
+    stock = scene.render()
+    scene.close()
+    np.testing.assert_array_equal(scene.render(), stock)
+
+
+def test_a_films_mipmaps_are_the_drivers(rng):
+    env = load("walker", "walk")
+    scene = scene_of(env, image_size=40)  # three of the picture's pixels for one of the frame's
+    picture = cv2.GaussianBlur(rng.integers(0, 256, (256, 256, 3)).astype(np.uint8), (0, 0), 1)
+    scene.wrap("sky", picture)
+    frame = scene.render()
+    with holding(scene._model, 0, picture):
+        scene._canvas.upload(0)
+    difference = np.abs(frame.astype(int) - scene._canvas.draw())
+    assert difference.max() <= 2 and difference.mean() < 0.3  # each of two levels is rounded
 
 
 @pytest.mark.parametrize("part", ["floor", "grid"])
