@@ -299,7 +299,7 @@ def test_a_films_mipmaps_are_the_drivers(rng):
     with holding(scene._model, 0, picture):
         scene._canvas.upload(0)
     difference = np.abs(frame.astype(int) - scene._canvas.draw())
-    assert difference.max() <= 2 and difference.mean() < 0.3  # each of two levels is rounded
+    assert difference.max() <= 2 and difference.mean() < 0.5  # each of two levels is rounded
 
 
 @pytest.mark.parametrize("part", ["floor", "grid"])
