@@ -1,6 +1,16 @@
 """The suites: one folder each. The tables here import no simulator."""
 
+from distraction_gym.envs.dcs import SUITE as DCS
 from distraction_gym.envs.dmcgb import SUITE as DMCGB
+from distraction_gym.envs.dmcgb2 import SUITE as DMCGB2
 from distraction_gym.envs.mini import SUITE as MINI
 
-TABLES = (MINI, DMCGB)
+TABLES = (MINI, DMCGB, DMCGB2, DCS)
+
+
+def __getattr__(name: str) -> object:
+    if name == "ModelEnv":  # loads MuJoCo
+        from distraction_gym.envs.model import ModelEnv
+
+        return ModelEnv
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
