@@ -134,7 +134,7 @@ def test_show_survives_missing_clips(tmp_path, capsys):
 def test_kinds_are_listed_with_their_arguments(capsys):
     assert main(["list", "--kinds"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert "color(table='color_hard', intensity=1.0, assets='auto')" in lines
+    assert "color(table='color_hard', intensity=1.0, order='random', assets='auto')" in lines
 
 
 def test_show_passes_keywords_on(capsys):
