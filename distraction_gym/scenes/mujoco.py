@@ -12,7 +12,7 @@ from distraction_gym.errors import UnsupportedEnvironment
 from distraction_gym.registry import unknown
 from distraction_gym.scene import Light, Pose, Scene, Segments, Solid, Vector
 from distraction_gym.scenes import lens, objects, overrides
-from distraction_gym.scenes.canvas import Canvas, camera_number, make_camera, mujoco
+from distraction_gym.scenes.canvas import Canvas, camera_number, make_camera
 from distraction_gym.scenes.overrides import Overrides
 from distraction_gym.scenes.paints import Flat, Paint, Paints, Recolored, Wrapped
 from distraction_gym.scenes.palette import Palette, Row, rows_of
@@ -352,14 +352,7 @@ class MujocoScene(Scene):
         return self._census.within(things)[ids]
 
     def _things(self, names: Sequence[str]) -> frozenset[objects.Thing]:
-        return objects.union(
-            [
-                objects.geoms(getattr(self._geoms, name)) | _AT_INFINITY[name]
-                if name in PARTS
-                else objects.find(self._model, name)
-                for name in names
-            ]
-        )
+        return objects.things(self._model, self._geoms, names)
 
     def _check_part(self, part: str) -> None:
         if part not in PARTS:
@@ -393,12 +386,6 @@ class MujocoScene(Scene):
         return self._textures[part]
 
 
-_AT_INFINITY = {"sky": frozenset([objects.SKY]), "floor": frozenset(), "body": frozenset()}
-
-
 def _stamp(data: Any) -> _Stamp:
     """Return what tells two states apart, for environments that nobody asks to be drawn anew."""
     return (data.time, data.qpos.tobytes(), data.mocap_pos.tobytes(), data.mocap_quat.tobytes())
-
-
-__all__ = ["MujocoScene", "mujoco"]

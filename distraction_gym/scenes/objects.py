@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from distraction_gym.registry import unknown
 from distraction_gym.scene import Segments
 from distraction_gym.scenes.gl import load_mujoco
 from distraction_gym.scenes.overrides import SOLID
+from distraction_gym.scenes.parts import PARTS, Parts
 
 mujoco = load_mujoco()
 
@@ -29,6 +30,26 @@ _KINDS = {
 def geoms(ids: Iterable[int]) -> frozenset[Thing]:
     """Return geoms as things."""
     return frozenset((_GEOM, int(index)) for index in ids)
+
+
+def geom_ids(things: Iterable[Thing]) -> frozenset[int]:
+    """Return the numbers of the geoms among some things."""
+    return frozenset(index for kind, index in things if kind == _GEOM)
+
+
+def things(model: Any, parts: Parts, names: Iterable[str]) -> frozenset[Thing]:
+    """Return everything that is in any of some parts (`"sky"`, ...) or objects (see `find`).
+
+    Raises:
+        UnknownName: for a name that is neither.
+    """
+    found: set[Thing] = set()
+    for name in names:
+        if name in PARTS:
+            found |= geoms(getattr(parts, name)) | ({SKY} if name == "sky" else set())
+        else:
+            found |= find(model, name)
+    return frozenset(found)
 
 
 def label(model: Any, thing: Thing) -> str:
@@ -122,8 +143,3 @@ def _group(model: Any, key: str) -> frozenset[Thing]:
 
 
 _FINDERS: dict[str, Callable[[Any, str], frozenset[Thing]]] = {"body": _body, "group": _group}
-
-
-def union(sets: Sequence[frozenset[Thing]]) -> frozenset[Thing]:
-    """Return everything that is in any of the sets."""
-    return frozenset().union(*sets)

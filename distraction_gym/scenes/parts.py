@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from distraction_gym.registry import unknown
+from distraction_gym.scenes import objects
 from distraction_gym.scenes.gl import load_mujoco
 
 mujoco = load_mujoco()
@@ -33,7 +34,8 @@ def find_parts(model: Any, extra_background: Mapping[str, Sequence[str]]) -> Par
 
     Args:
         model: A `mujoco.MjModel`.
-        extra_background: Part -> names of geoms to count as that part as well.
+        extra_background: Part -> names of geoms (or `"body:table"`, `"group:2"`) to count as that
+            part as well.
 
     Raises:
         UnknownName: for a part or a geom that does not exist.
@@ -78,8 +80,14 @@ def _with_material(model: Any, materials: Sequence[str], name: str) -> frozenset
 
 
 def _named(model: Any, names: Sequence[str]) -> frozenset[int]:
+    """Return geoms by their names, or by those of whole bodies and groups (`"body:table"`)."""
     known = {model.geom(index).name: index for index in range(model.ngeom)}
+    found: set[int] = set()
     for name in names:
-        if name not in known:
+        if ":" in name:
+            found |= objects.geom_ids(objects.find(model, name))
+        elif name in known:
+            found.add(known[name])
+        else:
             raise unknown("geom", name, filter(None, known))
-    return frozenset(known[name] for name in names)
+    return frozenset(found)
