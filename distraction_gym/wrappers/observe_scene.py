@@ -21,7 +21,8 @@ class ObserveScene(gym.Wrapper, gym.utils.RecordConstructorArgs):
         image_size: Height and width in pixels.
         camera: A camera's number or name; -1 is the free camera, None the first one.
         quality: `"standard"`, `"fast"` or `"draft"` (see `MujocoScene`).
-        extra_background: Part -> names of geoms that masks count as that part.
+        extra_background: Part -> names of geoms (or `"body:table"`, `"group:2"`) that masks count
+            as that part.
         relevant: What `scene.foreground` shows unless told otherwise, such as
             `["body:torso", "site:target"]`; None is whatever is neither sky nor floor.
 

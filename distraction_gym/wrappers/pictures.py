@@ -183,7 +183,7 @@ def _looks_like_a_picture(space: gym.Space) -> bool:
         return False
     if _is_float(space):
         return bool(np.isfinite([space.low, space.high]).all() and (space.low < space.high).all())
-    return space.dtype == np.uint8
+    return space.dtype == np.uint8 and bool((space.low == 0).all() and (space.high == 255).all())
 
 
 def _checked(space: gym.Space, what: str) -> gym.spaces.Box:

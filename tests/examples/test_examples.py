@@ -13,9 +13,14 @@ FOLDER = Path(__file__).parents[2] / "examples"
 ARGUMENTS = {
     "evaluate_modes.py": ["--episodes", "1"],
     "vector_envs.py": ["--num-envs", "2"],
+    "wrap_vector_env.py": ["--num-envs", "2"],
 }
 NEEDS = {
     "wrap_gymnasium_mujoco.py": "mujoco",
+    "wrap_gymnasium_robotics.py": "gymnasium_robotics",
+    "wrap_mujoco_model.py": "mujoco",
+    "wrap_dm_control.py": "shimmy",
+    "wrap_torch_observations.py": "array_api_compat",
     **dict.fromkeys(
         (
             *("train_madi.py", "train_with_callbacks.py", "evaluate_modes.py"),
@@ -27,6 +32,12 @@ NEEDS = {
 LEAVES = {
     "wrap_your_own_env.py": "own_env.png",
     "wrap_gymnasium_mujoco.py": "mujoco_env.png",
+    "wrap_gymnasium_robotics.py": "robotics_env.png",
+    "wrap_mujoco_model.py": "mujoco_model.png",
+    "wrap_dm_control.py": "dm_control_env.png",
+    "wrap_torch_observations.py": "torch_env.png",
+    "wrap_dict_observations.py": "dict_env.png",
+    "wrap_vector_env.py": "vector_env.png",
     "train_madi.py": "madi-reach.zip",
     "train_with_callbacks.py": "sac-reach/best/best_model.zip",
     "record_video.py": "madi.mp4",

@@ -132,3 +132,12 @@ def test_scenes_are_edited_whatever_the_observations_are(kind):
     (turned, *_), _ = play(KINDS[kind], [{"kind": "rotate", "intensity": 1.0}])
     (clean, *_), _ = play(KINDS[kind], "clean")
     assert (picture(turned) != picture(clean)).any(axis=-1).mean() > 0.1
+
+
+def test_whole_bodies_may_be_background():
+    env = ModelEnv(mujoco.MjModel.from_xml_string(MODEL))
+    masks = [
+        AddForegroundMask(ObserveScene(env, 48, extra_background=extra)).reset(seed=0)[1]
+        for extra in (None, {"floor": ["body:ball"]}, {"sky": ["group:0"]})
+    ]
+    assert [info["foreground"].any() for info in masks] == [True, False, False]

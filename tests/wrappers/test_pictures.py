@@ -153,6 +153,7 @@ STATES = gym.spaces.Box(-np.inf, np.inf, (17,))
         (STATES, "AddRenderObservation"),
         (gym.spaces.Box(-np.inf, np.inf, (8, 6, 3)), "finite bounds"),
         (gym.spaces.Box(0, 255, (8, 6, 4), np.uint8), "Expected one picture"),
+        (gym.spaces.Box(0, 1, (8, 6, 3), np.uint8), "Expected one picture"),
         (gym.spaces.Box(0, 255, (9, 8, 6), np.uint8), "Stack frames after"),
         (gym.spaces.Box(0, 255, (8, 6, 3), np.int64), "uint8"),
         (gym.spaces.Box(0, 255, (3, 3), np.uint8), "Expected one picture"),
