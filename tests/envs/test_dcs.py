@@ -6,7 +6,6 @@ import pickle
 import gymnasium as gym
 import numpy as np
 import pytest
-from gymnasium.utils.env_checker import check_env
 
 import distraction_gym  # noqa: F401
 from distraction_gym.distractions.modes import resolve
@@ -178,9 +177,3 @@ def test_static_and_dynamic_modes_begin_alike_everywhere_else_moves():
     np.testing.assert_array_equal(still[0][0], still[2][0])
     assert still[0][1] == still[2][1]
     assert (moving[0][0] != moving[2][0]).any() and moving[0][1] != moving[2][1]
-
-
-def test_gymnasiums_checker_passes():
-    env = gym.make(env_id("dcs", "finger_spin", "easy_dynamic"), assets="generated")
-    check_env(env, skip_render_check=True)
-    env.close()

@@ -38,6 +38,18 @@ def sampled(name: str) -> list[str]:
     return [param for param in of_suite(name) if param.values[0] in first | rotating]
 
 
+# One of each suite that shares its builder with dmcgb.
+_FEW = [
+    env_id("dmcgb2", "cartpole_swingup", "color_video_easy"),
+    env_id("dcs", "reacher_easy", "beta_05"),
+]
+CHECKED = [
+    *of_suite("mini"),
+    *sampled("dmcgb"),
+    *(pytest.param(name, marks=[pytest.mark.render], id=name.split("/")[1]) for name in _FEW),
+]
+
+
 def make(name: str, **kwargs: object) -> gym.Env:
     suite = SUITES[parse_id(name).suite]
     if suite.extra:
@@ -66,7 +78,7 @@ def test_names_have_three_fields_of_words(name: str) -> None:
     assert str(parse_id(name)) == name == str(parse_id(name.split("/")[1]))
 
 
-@pytest.mark.parametrize("name", [*of_suite("mini"), *sampled("dmcgb")])
+@pytest.mark.parametrize("name", CHECKED)
 def test_gymnasium_finds_no_fault(name: str, no_warnings: None) -> None:
     env = make(name)
     try:
@@ -75,7 +87,7 @@ def test_gymnasium_finds_no_fault(name: str, no_warnings: None) -> None:
         env.close()
 
 
-@pytest.mark.parametrize("name", [*of_suite("mini"), *sampled("dmcgb")])
+@pytest.mark.parametrize("name", CHECKED)
 def test_sb3_finds_no_fault(name: str, no_warnings: None) -> None:
     checker = pytest.importorskip("stable_baselines3.common.env_checker")
     env = make(name)
@@ -85,7 +97,7 @@ def test_sb3_finds_no_fault(name: str, no_warnings: None) -> None:
         env.close()
 
 
-@pytest.mark.parametrize("name", [*of_suite("mini"), *sampled("dmcgb")])
+@pytest.mark.parametrize("name", CHECKED)
 def test_spec_and_pickle_come_back(name: str) -> None:
     env = make(name)
     assert env.spec is not None
