@@ -8,7 +8,6 @@ pytest.importorskip("dm_control")
 
 from distraction_gym import env_id
 from distraction_gym.envs.dmc_relevant import RELEVANT, relevant
-from distraction_gym.envs.dmcgb import TASKS
 from distraction_gym.scenes.gl import load_mujoco
 from distraction_gym.scenes.mujoco import MujocoScene
 from distraction_gym.scenes.objects import find
@@ -82,11 +81,17 @@ def test_the_mask_is_what_dm_control_draws_of_these_objects(domain, name):
 
 
 @pytest.mark.render
-@pytest.mark.parametrize(("task", "pixels"), [("cartpole_swingup", 68), ("reacher_easy", 141)])
-def test_the_ids_use_them(task, pixels):
-    assert task in TASKS
-    env = gym.make(env_id("dmcgb", task), image_size=64)
-    env = AddForegroundMask(env)
+@pytest.mark.parametrize(
+    ("suite_name", "task", "pixels"),
+    [
+        ("dmcgb", "cartpole_swingup", 68),
+        ("dcs", "reacher_easy", 141),
+        ("dmcgb2", "walker_walk", 300),
+    ],
+)
+def test_the_ids_use_them(suite_name, task, pixels):
+    """The areas are those measured in dm_control's own segmentation, of 4096 pixels."""
+    env = AddForegroundMask(gym.make(env_id(suite_name, task), image_size=64))
     _, info = env.reset(seed=0)
     assert info["foreground"].sum() == pytest.approx(pixels, rel=0.15)
     env.close()
