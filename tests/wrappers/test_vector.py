@@ -255,3 +255,20 @@ def test_make_vec_wraps_each_environment(way):
     actions = np.ones(envs.action_space.shape, np.float32)
     np.testing.assert_array_equal(envs.step(actions)[0], hard.step(actions)[0])
     envs.close(), hard.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["DummyVecEnv", "SubprocVecEnv"])
+def test_ids_in_stable_baselines_vector_environments(way):
+    vec_env = pytest.importorskip("stable_baselines3.common.vec_env")
+    # With its module in front: new processes have not imported this package.
+    name = "distraction_gym:" + env_id("mini", "track", "video_hard")
+    envs = getattr(vec_env, way)([functools.partial(gym.make, name)] * 2)
+    envs.seed(3)
+    actions = np.ones((2, *envs.action_space.shape), np.float32)
+    shown = [envs.reset(), *(envs.step(actions)[0] for _ in range(2))]
+    for index in range(2):
+        env = gym.make(name)
+        alone = [env.reset(seed=3 + index)[0], *(env.step(actions[0])[0] for _ in range(2))]
+        np.testing.assert_array_equal(alone, [obs[index] for obs in shown])
+    envs.close()
