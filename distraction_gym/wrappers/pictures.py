@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import cv2
 import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,6 @@ from distraction_gym.typing import Frame
 
 _SMALLEST = 5
 """Boxes with shorter sides are taken for tables of numbers (rotation matrices, joint states)."""
-_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as in OpenCV's conversion to grey
 
 _EXPECTED = """\
 Expected one picture: a Box (H, W, 3), (3, H, W), or in grey (H, W), (H, W, 1), (1, H, W); uint8, or
@@ -127,8 +127,9 @@ class PictureFormat:
             return self._laid_out(new)
         differs = after != before
         if old.shape[-1] == 1:
-            differs = differs.any(axis=-1, keepdims=True)
-            new = np.rint(after @ _LUMA).astype(np.uint8)[..., None]
+            differs = differs[..., :1] | differs[..., 1:2] | differs[..., 2:]  # any() is slower
+            grey = cv2.cvtColor(np.ascontiguousarray(after), cv2.COLOR_RGB2GRAY)
+            new = np.asarray(grey, np.uint8)[..., None]
         if not _is_float(self.box):
             return self._laid_out(np.where(differs, new, old))
         low, span = self._scale
