@@ -16,6 +16,7 @@ from distraction_gym.assets.clips import Clip, FileClip, GeneratedClip
 from distraction_gym.assets.colors import ColorTable, default_table, read_table
 from distraction_gym.assets.files import natural
 from distraction_gym.assets.generated import RECIPES
+from distraction_gym.assets.manifest import MANIFESTS, load
 from distraction_gym.assets.stills import SUFFIXES, PictureClip
 from distraction_gym.errors import AssetsMissing
 
@@ -114,6 +115,14 @@ def _listing(folder: Path) -> list[Path]:
     return [path for path in folder.glob("*") if not path.name.startswith(".")]
 
 
+def _ways(pack: str) -> str:
+    """Return how to come by a pack: not every one can be fetched."""
+    for name in MANIFESTS:
+        if pack in load(name).packs:
+            return f"Type  distraction-gym fetch {name}  (about 100 MB), or name"
+    return "No pack of that name can be fetched: name"
+
+
 def _missing(pack: str, folder: Path, assets: str) -> AssetsMissing:
     if not folder.parent.is_dir():
         problem = f"the folder {folder.parent} does not exist"
@@ -125,8 +134,8 @@ def _missing(pack: str, folder: Path, assets: str) -> AssetsMissing:
     source = f"${ASSETS_ENV}" if assets == "auto" and os.environ.get(ASSETS_ENV) else "assets"
     return AssetsMissing(
         f"no clips for {pack!r}: {problem} ({source}={_folder(assets)}).\n"
-        "Type  distraction-gym fetch dmcgb  (about 100 MB), or name a folder with "
-        f"{pack}/*.mp4 in it:  assets='FOLDER',\n"
+        f"{_ways(pack)} a folder with {pack}/*.mp4 (or folders of pictures) in it:  "
+        "assets='FOLDER',\n"
         "or take assets='generated' (drawn here, offline; returns are not comparable with "
         "published ones)."
     )

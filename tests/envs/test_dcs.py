@@ -11,6 +11,7 @@ import distraction_gym  # noqa: F401
 from distraction_gym.distractions.modes import resolve
 from distraction_gym.envs.dcs import MODES, TASKS
 from distraction_gym.envs.dcs.pipelines import LEVELS, pipeline, sky_side
+from distraction_gym.errors import AssetsMissing
 from distraction_gym.registration import env_id
 
 dmc = pytest.importorskip("distraction_gym.envs.dmc", exc_type=ImportError)
@@ -107,6 +108,12 @@ def test_tasks_are_those_of_six_domains():
         "cheetah",
         "reacher",
     }
+
+
+def test_clips_that_cannot_be_fetched_have_to_come_from_the_user(tmp_path):
+    with pytest.raises(AssetsMissing, match="No pack of that name can be fetched") as error:
+        make("walker_walk", "hard_static", assets=str(tmp_path))
+    assert "davis/*.mp4" in str(error.value) and "distraction-gym fetch" not in str(error.value)
 
 
 # Physics and pictures ----------------------------------------------------------------------------
