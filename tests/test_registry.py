@@ -30,7 +30,7 @@ def test_a_name_that_is_missing_suggests_the_nearest():
     registry = Registry("colour")
     registry.add("green", 1)
     assert registry["green"] == 1
-    with pytest.raises(UnknownName, match="unknown colour 'gren'. Did you mean 'green'"):
+    with pytest.raises(UnknownName, match=r"unknown colour 'gren'\. Did you mean 'green'"):
         registry["gren"]
     with pytest.raises(ValueError, match="already registered"):
         registry.add("green", 2)

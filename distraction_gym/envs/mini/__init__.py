@@ -1,4 +1,4 @@
-"""The mini suite: tasks drawn with NumPy and OpenCV, for minutes on a CPU (the table; `env.py` draws)."""
+"""The mini suite: tasks drawn with NumPy and OpenCV, for minutes on a CPU (the table)."""
 
 from distraction_gym.registration import Suite
 

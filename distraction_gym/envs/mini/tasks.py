@@ -1,4 +1,4 @@
-"""What moves in a mini task, and what it pays. No picture here: tasks list sprites, the scene draws them.
+"""What moves in a mini task, and what it pays. Tasks list sprites, the scene draws them.
 
 Coordinates run from -1 to 1, x to the right and y downwards.
 """
@@ -23,7 +23,7 @@ TOUCH = 0.2
 
 
 class Sprite(NamedTuple):
-    """One thing in the picture: a disc or a box of half size `size` (fraction of half the picture)."""
+    """One thing in the picture: a disc or a box, `size` its half size in halves of the picture."""
 
     shape: str
     part: str
@@ -78,18 +78,22 @@ class Reach(Task):
     """
 
     def reset(self, rng: np.random.Generator) -> None:
+        """Start an episode (see `Task`)."""
         self.agent = rng.uniform(-0.8, 0.8, 2)
         self.goal = rng.uniform(-0.8, 0.8, 2)
 
     def step(self, action: Point) -> float:
+        """Move and return the reward (see `Task`)."""
         self.agent = np.clip(self.agent + SPEED * action, -1.0, 1.0)
         distance = float(np.linalg.norm(self.agent - self.goal))
         return float(np.exp(-3.0 * max(0.0, distance - TOUCH)))
 
     def sprites(self) -> tuple[Sprite, ...]:
+        """Return what is in the picture (see `Task`)."""
         return (_box("goal", self.goal, 0.22, 0.22), _disc("body", self.agent, 0.24))
 
     def expert(self) -> Point:
+        """Return a good action (see `Task`)."""
         return _towards(self.goal - self.agent)
 
 
@@ -101,11 +105,13 @@ class Track(Reach):
     drift = 0.08
 
     def reset(self, rng: np.random.Generator) -> None:
+        """Start an episode (see `Task`)."""
         super().reset(rng)
         angle = rng.uniform(0.0, 2.0 * np.pi)
         self.velocity = self.drift * np.array([np.cos(angle), np.sin(angle)])
 
     def step(self, action: Point) -> float:
+        """Move and return the reward (see `Task`)."""
         goal = self.goal + self.velocity
         self.velocity = np.where(np.abs(goal) > 0.8, -self.velocity, self.velocity)
         self.goal = np.clip(goal, -0.8, 0.8)
@@ -123,6 +129,7 @@ class Catch(Task):
     reach = 0.3
 
     def reset(self, rng: np.random.Generator) -> None:
+        """Start an episode (see `Task`)."""
         self._rng = rng
         self.paddle = float(rng.uniform(-0.8, 0.8))
         self._drop()
@@ -131,6 +138,7 @@ class Catch(Task):
         self.ball = np.array([self._rng.uniform(-0.8, 0.8), -0.85])
 
     def step(self, action: Point) -> float:
+        """Move and return the reward (see `Task`)."""
         self.paddle = float(np.clip(self.paddle + SPEED * action[0], -1.0, 1.0))
         self.ball[1] += (self.paddle_row + 0.85) / self.fall_steps
         if self.ball[1] < self.paddle_row - 1e-9:
@@ -140,8 +148,10 @@ class Catch(Task):
         return float(caught)
 
     def sprites(self) -> tuple[Sprite, ...]:
+        """Return what is in the picture (see `Task`)."""
         paddle = np.array([self.paddle, self.paddle_row])
         return (_box("goal", self.ball, 0.2, 0.2), _box("body", paddle, self.reach, 0.12))
 
     def expert(self) -> Point:
+        """Return a good action (see `Task`)."""
         return _towards(self.ball[:1] - self.paddle)
