@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -25,7 +25,7 @@ class MiniEnv(gym.Env[Frame, npt.NDArray[np.float32]]):
     Endless: the time limit is a wrapper's. `scene` is what distractions and masks ask.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012  Gymnasium's way
 
     def __init__(self, task: str, image_size: int = 36, render_mode: str | None = None) -> None:
         if image_size < MIN_IMAGE_SIZE:
