@@ -185,7 +185,8 @@ def test_the_screen_equals_dmcgb2s_own_in_every_pixel(domain):
     """DMC-GB2 compiles a site that wears a skybox texture, and moves it in the data."""
     from distraction_gym.distractions.screen import Screen
     from distraction_gym.envs.dmcgb2.screens import add_screen, common
-    from distraction_gym.scenes.mujoco import MujocoScene, mujoco
+    from distraction_gym.scenes.gl import load_mujoco
+    from distraction_gym.scenes.mujoco import MujocoScene
 
     clip = np.random.default_rng(0).integers(0, 255, (8, 8, 3), dtype=np.uint8)
     clip = cv2.resize(clip, (256, 256), interpolation=cv2.INTER_NEAREST)
@@ -214,7 +215,7 @@ def test_the_screen_equals_dmcgb2s_own_in_every_pixel(domain):
     model.tex_data[start : start + clip.size] = clip.ravel()
     with physics.contexts.gl.make_current() as context:
         drawer = physics.contexts.mujoco.ptr
-        context.call(mujoco.mjr_uploadTexture, model.ptr, drawer, texture)
+        context.call(load_mujoco().mjr_uploadTexture, model.ptr, drawer, texture)
     np.testing.assert_array_equal(ours, physics.render(84, 84, camera_id=0))
     physics.free()
 
