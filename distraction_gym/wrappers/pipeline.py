@@ -17,7 +17,8 @@ from distraction_gym.typing import Frame
 class Pipeline:
     """Runs a mode on the frames of one environment, with a random stream of its own.
 
-    Without distractions it leaves the scene alone, so that an outer wrapper may use it.
+    The scene belongs to whichever pipeline was attached last: that of a clean ID leaves it alone
+    when another wrapper is put around.
 
     Attributes: `scene` (what is in the picture), `drawn` (what the episode drew, one JSON
     dictionary per distraction). A pickle leaves the scene behind: `attach` it again.
@@ -35,14 +36,13 @@ class Pipeline:
     def attach(self, scene: Scene) -> None:
         """Edit this scene from now on."""
         self.scene = scene
-        if self.distractions:
-            scene.stagehand = self._stage
+        scene.stagehand = self._stage
 
     def reset(self, seed: int | None) -> None:
         """Start an episode, before the environment does; without a seed the stream goes on."""
         if seed is not None:
             self._rng = stream(seed, "distraction")
-        if self.distractions:
+        if self._leads():
             self.scene.restore()
         for distraction in self.distractions:
             distraction.reset(self._rng, self.scene)
@@ -62,9 +62,9 @@ class Pipeline:
         Args:
             frame: What the environment has just drawn; not written to.
         """
-        if not self.distractions:
-            return frame, frame
-        frame = undistorted = self.scene.redraw(frame)
+        if self._leads():
+            frame = self.scene.redraw(frame)
+        undistorted = frame
         for distraction in self.distractions:
             frame = distraction.apply(frame, self.scene)
         return undistorted, frame
@@ -74,6 +74,9 @@ class Pipeline:
         """Where distractions lie in front of the scene in the last frame, `(H, W)` bool."""
         covers = [each.cover for each in self.distractions if each.cover is not None]
         return np.logical_or.reduce(covers) if covers else None
+
+    def _leads(self) -> bool:
+        return self.scene.stagehand == self._stage
 
     def _stage(self) -> None:
         for distraction in self.distractions:

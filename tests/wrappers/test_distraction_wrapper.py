@@ -6,6 +6,7 @@ import pytest
 from counting_env import Counting, Footage, keep_upper_half
 
 from distraction_gym.errors import UnknownName, UnsupportedEnvironment
+from distraction_gym.scene import Scene
 from distraction_gym.scenes import find_scene
 from distraction_gym.wrappers import DistractionWrapper, StackFrames
 from distraction_gym.wrappers import distraction as module
@@ -99,6 +100,43 @@ def test_the_spec_keeps_json_arguments(footage):
         "composite": "exact",
         "key": None,
     }
+
+
+def test_a_wrapper_around_a_clean_one_has_the_scene_to_itself(monkeypatch):
+    calls = []
+    builds = {"clean": lambda: [], "staged": lambda: [Stager(calls)]}
+    monkeypatch.setattr(module, "build", lambda mode, **kwargs: builds[mode]())
+
+    class Watched(Scene):
+        def restore(self):
+            calls.append("restore")
+
+        def redraw(self, frame):
+            self.stage()
+            return super().redraw(frame)
+
+    class Stager(Footage):
+        def stage(self, scene):
+            calls.append("stage")
+
+        def apply(self, frame, scene):
+            calls.append("apply")
+            return frame
+
+    env = Counting()
+    env.scene = Watched()
+    env = DistractionWrapper(DistractionWrapper(env, "clean"), "staged")
+    env.reset(seed=0), env.step(np.zeros(1))
+    assert calls == ["restore", "reset", "stage", "apply", "stage", "apply"]
+    calls.clear()
+    clean = DistractionWrapper(env.unwrapped, "clean")  # the next one on the same environment
+    clean.reset(seed=0)
+    assert calls == ["restore"]
+
+
+def test_two_lists_of_distractions_are_refused(footage):
+    with pytest.raises(UnsupportedEnvironment, match="into one list"):
+        wrap(wrap())
 
 
 def test_the_wrapper_is_found_as_the_scene(footage):
