@@ -101,6 +101,9 @@ class Scene:
     def restore(self) -> None:
         """Undo every edit: the next frame shows the stock scene."""
 
+    def close(self) -> None:
+        """Free what drawing needs; called when the environment is closed."""
+
     # Masks -----------------------------------------------------------------------------------
 
     def background(self, parts: Sequence[str], frame: Frame) -> Matte:

@@ -70,6 +70,18 @@ class ForeignScene(MujocoScene):
         self.stage()
         return self._draw() if self._is_edited() else frame
 
+    def close(self) -> None:
+        """Free our renderer, and what Gymnasium leaves of its own.
+
+        Its viewer's `MjrContext` is freed whenever the garbage collector comes by, in whichever
+        GL context is current then: the textures of another environment would go with it.
+        """
+        super().close()
+        viewer, self._viewer = self._viewer, None
+        if viewer is not None and viewer.con is not None:
+            viewer.make_context_current()
+            viewer.con.free()
+
     def _is_edited(self) -> bool:
         has_sky = self._plain_sky is not None
         return bool(self._overrides or self._paints or self._palette or has_sky)

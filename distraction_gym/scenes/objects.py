@@ -99,7 +99,7 @@ class Census:
         self._model = model
         self._key: tuple[Thing, ...] = ()
         self._things: list[Thing] = [SKY]
-        self._rows = np.zeros(1, np.int32)
+        self._rows: npt.NDArray[np.int32] = np.zeros(1, np.int32)
 
     def take(self, scene: Any, drawn: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
         """Return indices into `things` for a picture of `segid + 1`, `(H, W)` int32.

@@ -106,6 +106,11 @@ class DistractionWrapper(gym.Wrapper, gym.utils.RecordConstructorArgs):
         """Return the newest disturbed frame, `(H, W, 3)` (render mode `rgb_array`)."""
         return self._frame if self.render_mode == "rgb_array" else self.env.render()
 
+    def close(self) -> None:
+        """Free the scene, then the environment."""
+        self.scene.close()
+        super().close()
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.pipeline.attach(self._find_scene())

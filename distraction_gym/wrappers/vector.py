@@ -70,7 +70,7 @@ class DistractionVectorWrapper(gym.vector.VectorWrapper):
         )
         autoreset = env.metadata.get("autoreset_mode", "NextStep")
         self._autoreset = getattr(autoreset, "value", autoreset)
-        self._ended = np.zeros(env.num_envs, np.bool_)
+        self._ended: npt.NDArray[np.bool_] = np.zeros(env.num_envs, np.bool_)
         self._shown: npt.NDArray = np.empty(0)
         self._frames: list[Frame] = []
 

@@ -140,3 +140,25 @@ def test_masks_fit_the_pictures_that_shimmy_draws(footage):
     assert obs.shape == (60, 80, 3) and behind[ids[..., 1] == -1].all()
     assert (kept == ~behind).mean() > 0.99
     env.close()
+
+
+def test_a_closed_viewer_takes_nothing_from_the_next():
+    # Gymnasium leaves its viewer's MjrContext to the garbage collector, which then frees objects of
+    # whichever GL context is current: the next environment's pictures would turn black.
+    def cheetah():
+        env = gym.make("HalfCheetah-v5", render_mode="rgb_array", width=64, height=48)
+        env = gym.wrappers.AddRenderObservation(env, render_only=True)
+        env = DistractionWrapper(env, "dots_behind", assets="generated")
+        env.reset(seed=3)
+        return env
+
+    gc.collect()  # what other tests have left
+    first = cheetah()
+    first.close()
+    second = cheetah()
+    expected = second.undistorted.copy()
+    del first
+    gc.collect()
+    second.reset(seed=3)
+    np.testing.assert_array_equal(second.undistorted, expected)
+    second.close()
