@@ -16,8 +16,8 @@ class Turning:
     """Turns of one frame, in the order in which they were asked for.
 
     A picture has no depth: a roll rotates it about its centre, a pan or tilt by an angle `a` moves
-    it by `f tan(a)` pixels, where `f` is the focal length that belongs to `FIELD_OF_VIEW`. What
-    comes in from outside the frame is the frame's mirror image.
+    it by `f tan(a)` pixels, where `f` is the focal length that belongs to `FIELD_OF_VIEW`. The
+    border goes on outside the frame: a mirror image would show things twice.
     """
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class Turning:
             matrix,
             (width, height),
             flags=interpolation,
-            borderMode=cv2.BORDER_REFLECT_101,
+            borderMode=cv2.BORDER_REPLICATE,
         )
 
     def _matrix(self, height: int, width: int) -> npt.NDArray[np.float64]:
