@@ -43,7 +43,7 @@ class MujocoScene(Scene):
         camera: A camera's number or name; None is the first one, -1 the free camera.
         quality: `"standard"` is dm_control's own picture; `"fast"` has a smaller shadow map, and no
             reflections in parts that a distraction covers (mean difference below 0.03 grey
-            levels); `"draft"` has no shadows and no antialiasing either.
+            levels in dm_control's tasks); `"draft"` has no shadows and no antialiasing either.
         extra_background: Part (`"sky"` or `"floor"`) -> names of geoms to count as that part.
         relevant: What `foreground` shows unless told otherwise: names as there. None is whatever
             is neither sky nor floor nor a solid that a distraction has placed.

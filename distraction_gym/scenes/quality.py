@@ -20,5 +20,5 @@ class Quality:
 
 QUALITIES: Registry[Quality] = Registry("render quality")
 QUALITIES.add("standard", Quality())
-QUALITIES.add("fast", Quality(shadow_size=512, skips_hidden=True))
+QUALITIES.add("fast", Quality(shadow_size=1024, skips_hidden=True))
 QUALITIES.add("draft", Quality(samples=0, shadows=False, skips_hidden=True))
