@@ -12,14 +12,19 @@ from distraction_gym.errors import UnknownName
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
+_MOST_LISTED = 100  # names of a model's parts, but not the hundreds of environment IDs
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:
-    """Build the error for a name that is not known, with the nearest known one."""
+    """Build the error for a name that is not known, with the nearest known one and the others."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(names) or 'none'}."
-    return UnknownName(f"unknown {kind} {name!r}. {hint}")
+    hints = [f"unknown {kind} {name!r}."]
+    if near:
+        hints.append(f"Did you mean {near[0]!r}?")
+    if not near or len(names) <= _MOST_LISTED:
+        hints.append(f"Known: {', '.join(names) or 'none'}.")
+    return UnknownName(" ".join(hints))
 
 
 class Registry(Mapping[str, T], Generic[T]):
@@ -87,5 +92,11 @@ class Registry(Mapping[str, T], Generic[T]):
                     stacklevel=4,
                 )
                 continue
-            if entry.name not in self._items:  # its module may have registered it already
-                self.add(entry.name, item)
+            taken = self._items.setdefault(entry.name, item)  # its module may have added it
+            if taken is not item:
+                warnings.warn(
+                    f"the {self.kind} {entry.name!r} ({entry.value}) is left out: {taken!r} has "
+                    "that name already",
+                    RuntimeWarning,
+                    stacklevel=4,
+                )

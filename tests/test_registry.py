@@ -30,8 +30,11 @@ def test_a_name_that_is_missing_suggests_the_nearest():
     registry = Registry("colour")
     registry.add("green", 1)
     assert registry["green"] == 1
-    with pytest.raises(UnknownName, match=r"unknown colour 'gren'\. Did you mean 'green'"):
+    registry.add("red", 2)
+    with pytest.raises(UnknownName, match=r"'gren'\. Did you mean 'green'\? Known: green, red\."):
         registry["gren"]
+    with pytest.raises(UnknownName, match=r"'blue'\. Known: green, red\."):
+        registry["blue"]
     with pytest.raises(ValueError, match="already registered"):
         registry.add("green", 2)
 
@@ -48,7 +51,8 @@ def test_names_of_the_package_itself_come_first(plugin):
     plugin({"thing": "my_things:Thing"})
     registry = Registry("thing", plugins=GROUP)
     registry.add("thing", int)
-    assert dict(registry) == {"thing": int}
+    with pytest.warns(RuntimeWarning, match=r"\(my_things:Thing\) is left out: <class 'int'> has"):
+        assert dict(registry) == {"thing": int}
 
 
 def test_a_broken_plugin_is_left_out_with_a_warning(plugin):

@@ -32,7 +32,7 @@ def cache_root() -> Path:
     `$DISTRACTION_GYM_CACHE`, else `~/.cache/distraction_gym`. It need not exist.
     """
     named = os.environ.get(CACHE_ENV)
-    return Path(named) if named else Path.home() / ".cache" / "distraction_gym"
+    return Path(named or "~/.cache/distraction_gym").expanduser()
 
 
 def packs_folder() -> Path:

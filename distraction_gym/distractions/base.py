@@ -11,8 +11,6 @@ from distraction_gym.registry import Registry
 from distraction_gym.scene import Scene
 from distraction_gym.typing import Frame
 
-DISTRACTIONS: Registry[type[Distraction]]
-
 
 class Distraction:
     """One mechanism that disturbs a picture or a scene.
@@ -61,7 +59,9 @@ class Distraction:
         return {}
 
 
-DISTRACTIONS = Registry("distraction", plugins="distraction_gym.distractions")
+DISTRACTIONS: Registry[type[Distraction]] = Registry(
+    "distraction", plugins="distraction_gym.distractions"
+)
 
 
 def unit(name: str, value: float) -> float:

@@ -85,10 +85,8 @@ class Player:
             raise ValueError(f"frames_per_step must be at least 0, got {frames_per_step!r}")
         self._pack, self._clips = pack, find_clips(pack, assets)[:clips]
         self._order, self._start, self._motion, self._grey = order, start, motion, grey
-        self._frames_per_step, self._cycle = (
-            frames_per_step,
-            Cycle(len(self._clips), shuffled=False),
-        )
+        self._frames_per_step = frames_per_step
+        self._cycle = Cycle(len(self._clips), shuffled=False)
         self._index: int | None = None
         self._share, self._direction, self._step = 0.0, 1, 0
         self._shown: dict[str, Any] | None = None
@@ -197,7 +195,8 @@ def _without_colors(picture: Frame) -> Frame:
 
 
 def _warn(name: str, error: BrokenAsset) -> None:
-    """Say once per process which clip is skipped."""
-    if name not in _warned:
-        _warned.add(name)
-        warnings.warn(f"the clip {name} is skipped: {error}", RuntimeWarning, stacklevel=5)
+    """Say once per process which clip is skipped; packs have clips of the same names."""
+    message = f"the clip {name} is skipped: {error}"
+    if message not in _warned:
+        _warned.add(message)
+        warnings.warn(message, RuntimeWarning, stacklevel=5)

@@ -80,6 +80,8 @@ class DistractingControl(Walk):
         self._push()
         before = self.place
         after = to_sphere(to_offset(before) + self._velocity)
+        # Azimuth comes back in [-pi, pi]: count on past its seam, where some boxes lie.
+        after[1] += 2 * math.pi * round((self._box.stock[1] - after[1]) / (2 * math.pi))
         after[3] = before[3] + self._roll_velocity
         self.place = self._box.clip(after)
         self._velocity = to_offset(self.place) - to_offset(before)

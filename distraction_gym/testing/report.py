@@ -28,7 +28,7 @@ def report(items: Iterable[Item] | None = None) -> Iterator[Result]:
     Args:
         items: Entries of modes; None takes every registered kind with its default arguments.
     """
-    for item in items or [{"kind": kind} for kind in DISTRACTIONS]:
+    for item in [{"kind": kind} for kind in DISTRACTIONS] if items is None else items:
         for stage in STAGES:
             for name in CHECKS:
                 yield _result(item, name, stage)

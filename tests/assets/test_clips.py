@@ -1,12 +1,14 @@
 """Video files: how they are found, in which order, and what becomes of their pixels."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 from fakes import write_clip
 
 from distraction_gym.assets.clips import FileClip, resize
-from distraction_gym.assets.store import clips
+from distraction_gym.assets.store import cache_root, clips
 from distraction_gym.errors import AssetsMissing, BrokenAsset
 
 
@@ -72,6 +74,8 @@ def test_auto_looks_in_the_named_folder_and_then_among_fetched_packs(tmp_path, m
     assert [clip.name for clip in clips("video_easy")] == ["b.mp4"]
     monkeypatch.setenv("DISTRACTION_GYM_ASSETS", str(named))
     assert [clip.name for clip in clips("video_easy")] == ["a.mp4"]
+    monkeypatch.setenv("DISTRACTION_GYM_CACHE", "~/elsewhere")  # as in files that no shell reads
+    assert cache_root() == Path.home() / "elsewhere"
 
 
 @pytest.mark.parametrize(

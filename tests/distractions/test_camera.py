@@ -121,6 +121,20 @@ def test_velocity_is_lost_at_the_limits():
         assert walk._roll_velocity == walk.place[3] - before[3]
 
 
+@pytest.mark.parametrize("azimuth", [np.pi, -np.pi, -HALF])
+def test_walks_do_not_jump_where_angles_wrap(azimuth):
+    stock = np.array([4.0, azimuth, 1.0, 0.0])
+    box = Box.around(stock, angle=0.3, roll=0.1, zoom=(0.1, 0.1), upright=False)
+    walk = DistractingControl(np.random.default_rng(0), box, 1.0)
+    places = [walk.place]
+    for _ in range(300):
+        walk.move()
+        places.append(walk.place)
+    seen = np.array(places)[:, 1] - azimuth
+    assert seen.min() < -0.1 and seen.max() > 0.1
+    assert np.abs(np.diff(seen)).max() < 0.2  # the fastest walk passes by
+
+
 def test_pushes_are_normal_in_each_direction():
     """The paper's N(0, 1)^3 is a vector of three numbers, not a number cubed."""
     stock = np.array([4.0, -HALF, HALF, 0.0])

@@ -3,6 +3,7 @@
 import itertools
 import pickle
 import warnings
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -226,6 +227,9 @@ def test_broken_clips_are_skipped_with_one_warning_each(damaged):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         _names(Player("pack", damaged, order="listed"), 4, rng)
+    (Path(damaged) / "pack").rename(Path(damaged) / "other")  # whose clips have the same names
+    with pytest.warns(RuntimeWarning, match=r"other.video1\.mp4"):
+        _names(Player("other", damaged, order="listed"), 1, rng)
 
 
 @pytest.mark.filterwarnings("ignore:the clip")

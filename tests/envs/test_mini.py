@@ -90,6 +90,7 @@ def test_colours_change_the_body_and_return_to_stock():
     [
         ({"camera": 1}, ValueError, "camera=None"),
         ({"image_size": 4}, ValueError, "at least 16"),
+        ({"action_repeat": 0}, ValueError, "at least 1"),
         ({"render_mode": "human"}, ValueError, "rgb_array"),
     ],
 )

@@ -97,10 +97,9 @@ def make(
     """
     if camera is not None:
         raise ValueError(f"the mini suite has one view: expected camera=None, got {camera!r}")
-    env: gym.Env = MiniEnv(task, image_size, render_mode)
-    horizon = math.ceil(TASKS[task].horizon / (action_repeat or 1))
-    if action_repeat and action_repeat > 1:
-        env = ActionRepeat(env, action_repeat)
+    repeat = 1 if action_repeat is None else action_repeat
+    env: gym.Env = ActionRepeat(MiniEnv(task, image_size, render_mode), repeat)
+    horizon = math.ceil(TASKS[task].horizon / repeat)
     # The quick start needs no files, so that "auto" never looks for the real clips here.
     footage = "generated" if assets == "auto" else assets
     env = DistractionWrapper(env, mode, assets=footage, composite=composite)
