@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import pickle
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -70,7 +71,7 @@ def _check(function: Callable[[Item, Stage], None]) -> Callable[[Item, Stage], N
 def returns_pictures(item: Item, stage: Stage) -> None:
     """Frames keep their shape and dtype; the environment's own are never written to."""
     frames = play([item], stage).frames
-    for frame, clean in zip(frames, play([], stage).frames, strict=True):
+    for frame, clean in zip(frames, _clean(stage).frames, strict=True):
         assert frame.dtype == np.uint8, f"expected uint8 frames, got {frame.dtype}"
         assert frame.shape == clean.shape, f"expected shape {clean.shape}, got {frame.shape}"
 
@@ -98,7 +99,7 @@ def follows_its_seed(item: Item, stage: Stage) -> None:
 @_check
 def leaves_physics_alone(item: Item, stage: Stage) -> None:
     """Rewards, which tell the stages' states, equal those of the clean environment."""
-    disturbed, clean = play([item], stage).rewards, play([], stage).rewards
+    disturbed, clean = play([item], stage).rewards, _clean(stage).rewards
     assert disturbed == clean, f"rewards became {disturbed}, expected {clean}"
 
 
@@ -112,7 +113,7 @@ def restores_the_scene(item: Item, stage: Stage) -> None:
         disturbed.scene.stagehand = None  # taken off
         disturbed.scene.restore()
         bare = _wrap(env, [], stage)
-        _same(_episode(bare, stage).frames, play([], stage).frames, "once it was taken off")
+        _same(_episode(bare, stage).frames, _clean(stage).frames, "once it was taken off")
     finally:
         env.close()
 
@@ -121,7 +122,7 @@ def restores_the_scene(item: Item, stage: Stage) -> None:
 def does_nothing_at_zero(item: Item, stage: Stage) -> None:
     """With intensity 0 the picture stays as it is."""
     zero = play([{**item, "intensity": 0.0}], stage).frames
-    _same(zero, play([], stage).frames, "at intensity 0")
+    _same(zero, _clean(stage).frames, "at intensity 0")
 
 
 @_check
@@ -159,22 +160,33 @@ def survives_pickling(item: Item, stage: Stage) -> None:
             copy.close()
 
 
-def composes(first: Item, second: Item, stage: str) -> bool:
-    """Check that two distractions work beneath each other, in this order, under a seed.
+def composes(first: Item, others: Iterable[Item], stage: str) -> list[str]:
+    """Check that others work on top of a distraction, one at a time, under a seed.
+
+    All of them share an environment of the stage: nothing may be left of the one before.
 
     Returns:
-        False if the stage's scene refuses one of them.
+        The others' kinds, without those that the stage's scene refuses.
 
     Raises:
-        AssertionError: if the frames differ in shape, dtype or from run to run.
+        AssertionError: if a pair fails, or its frames differ from run to run.
     """
+    env, fine = STAGES[stage].make(), []
     try:
-        with _wrapped([first, second], STAGES[stage]) as env:
-            frames, again = (_episode(env, STAGES[stage], steps=2).frames for _ in range(2))
-    except UnsupportedEnvironment:
-        return False
-    _same(frames, again, f"of {first['kind']} and then {second['kind']} under the same seed")
-    return True
+        for second in others:
+            pair = f"of {first['kind']} and then {second['kind']}"
+            try:
+                disturbed = _wrap(env, [first, second], STAGES[stage])
+                frames, again = (_episode(disturbed, STAGES[stage], steps=2).frames for _ in "12")
+            except UnsupportedEnvironment:
+                continue
+            except Exception as error:
+                raise AssertionError(f"the frames {pair} cannot be drawn: {error!r}") from error
+            _same(frames, again, f"{pair} under the same seed")
+            fine.append(second["kind"])
+    finally:
+        env.close()
+    return fine
 
 
 # Episodes ----------------------------------------------------------------------------------------
@@ -184,6 +196,12 @@ def play(mode: list[Item], stage: Stage, *, seed: int = 0, steps: int = STEPS) -
     """Play a few steps of a new environment under a mode, with generated footage."""
     with _wrapped(mode, stage) as env:
         return _episode(env, stage, seed, steps)
+
+
+@functools.cache
+def _clean(stage: Stage) -> Episode:
+    """Play without distractions, once per process: renderers take their time to start."""
+    return play([], stage)
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from inspect import signature
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,11 @@ from distraction_gym.testing import CHECKS, STAGES, check, composes
 from distraction_gym.testing.checks import play
 
 KINDS = sorted(DISTRACTIONS)
+# One clip is enough: every other would be drawn first.
+ITEMS = [
+    {"kind": kind, "clips": 1} if "clips" in signature(cls).parameters else {"kind": kind}
+    for kind, cls in sorted(DISTRACTIONS.items())
+]
 MODEL = pytest.param("mujoco", marks=pytest.mark.render)
 STAGE_PARAMS = [MODEL if name == "mujoco" else name for name in STAGES]
 
@@ -24,24 +31,23 @@ def _mujoco(request):
 
 @pytest.mark.parametrize("name", CHECKS)
 @pytest.mark.parametrize("stage", STAGE_PARAMS)
-@pytest.mark.parametrize("kind", KINDS)
-def test_it_keeps_its_promises(kind, stage, name):
-    check({"kind": kind}, name, stage)
+@pytest.mark.parametrize("item", ITEMS, ids=str)
+def test_it_keeps_its_promises(item, stage, name):
+    check(item, name, stage)
 
 
 @pytest.mark.render
-@pytest.mark.parametrize("kind", KINDS)
-def test_it_does_something(kind):
-    frames = play([{"kind": kind}], STAGES["mujoco"]).frames
+@pytest.mark.parametrize("item", ITEMS, ids=str)
+def test_it_does_something(item):
+    frames = play([item], STAGES["mujoco"]).frames
     clean = play([], STAGES["mujoco"]).frames
     assert any((frame != other).any() for frame, other in zip(frames, clean, strict=True))
 
 
 @pytest.mark.render
-@pytest.mark.parametrize("second", KINDS)
-@pytest.mark.parametrize("first", KINDS)
-def test_any_two_compose(first, second):
-    assert composes({"kind": first}, {"kind": second}, "mujoco")
+@pytest.mark.parametrize("first", ITEMS, ids=str)
+def test_any_two_compose(first):
+    assert composes(first, ITEMS, "mujoco") == KINDS
 
 
 class Broken(Distraction):
@@ -101,6 +107,12 @@ def broken(monkeypatch):
 def test_faults_are_found(broken, fault, name):
     with pytest.raises((AssertionError, ValueError, TypeError)):
         check({"kind": "broken", "fault": fault}, name, "mini")
+
+
+def test_a_faulty_pair_is_named(broken):
+    others = [{"kind": "noise"}, {"kind": "broken", "fault": "dice"}]
+    with pytest.raises(AssertionError, match="of blur and then broken"):
+        composes({"kind": "blur"}, others, "mini")
 
 
 def test_the_command_prints_a_table_and_fails_with_a_fault(broken, capsys):

@@ -1,6 +1,5 @@
 """What disturbs pixels: how much, where, at any size, and by which draws."""
 
-import pickle
 
 import cv2
 import numpy as np
@@ -113,16 +112,6 @@ def test_frames_that_are_views_of_others_will_do(item):
     view = np.ascontiguousarray(scene.draw().transpose(2, 0, 1)).transpose(1, 2, 0)
     view.setflags(write=False)
     np.testing.assert_array_equal(distraction.apply(view, scene), _frames(item, scene)[0][0])
-
-
-@pytest.mark.parametrize("item", ITEMS, **ids)
-def test_in_the_middle_of_an_episode_it_is_pickled_and_goes_on(item):
-    scene = FakeScene(36, 40)
-    _, distraction = _frames(item, scene)
-    copy = pickle.loads(pickle.dumps(distraction))
-    for _ in range(3):
-        one, other = distraction.apply(_locked(scene), scene), copy.apply(_locked(scene), scene)
-        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("item", ITEMS, **ids)
