@@ -1,6 +1,5 @@
 """What disturbs pixels: how much, where, at any size, and by which draws."""
 
-
 import cv2
 import numpy as np
 import pytest

@@ -21,12 +21,12 @@ _SCREEN_SIDES = (128, 256)
 _EASY_ROTATION, _EASY_SHIFT = 1 / 2, 1 / 1.5
 
 # Half sizes and places in metres (DMC-GB2's code); two follow the robot in x and z.
-_WIDE, _NARROW = (1.86, 0.1, 1.86), (0.66, 0.1, 0.66)
-_TABLE = {"size": _NARROW, "position": (0.0, 0.5, 0.05), "tilt": -27.0}
+_WIDE, _NARROW = [1.86, 0.1, 1.86], [0.66, 0.1, 0.66]
+_TABLE = {"size": _NARROW, "position": [0.0, 0.5, 0.05], "tilt": -27.0}
 SCREENS: dict[str, dict[str, Any]] = {
-    "walker": {"size": _WIDE, "position": (0.0, 1.96, -1.07), "tilt": -30.0, "follow": (0, 2)},
-    "cheetah": {"size": _WIDE, "position": (-0.05, 1.6, 0.15), "follow": (0, 2)},
-    "cartpole": {"size": _WIDE, "position": (0.0, 0.5, 1.0)},
+    "walker": {"size": _WIDE, "position": [0.0, 1.96, -1.07], "tilt": -30.0, "follow": [0, 2]},
+    "cheetah": {"size": _WIDE, "position": [-0.05, 1.6, 0.15], "follow": [0, 2]},
+    "cartpole": {"size": _WIDE, "position": [0.0, 0.5, 1.0]},
     "finger": _TABLE,
     "ball_in_cup": _TABLE,
 }
@@ -57,7 +57,7 @@ def pipeline(mode: str, domain: str, image_size: int) -> Mode:
             "kind": "texture_video",
             "pack": f"video_{level}",
             "part": SCREEN,
-            "screen": {"material": SCREEN, **_json(SCREENS[domain])},
+            "screen": {"material": SCREEN, **SCREENS[domain]},
             # The floor goes in video_hard only; color_video_hard keeps it.
             "fade": {"floor": 0.0} if mode == "video_hard" else {},
             "order": "seeded",
@@ -74,9 +74,3 @@ def screen_side(image_size: int) -> int:
     At 84 pixels that is 128: a mean difference below 1 grey level, a fourth of the memory.
     """
     return next((side for side in _SCREEN_SIDES if side >= 1.5 * image_size), _SCREEN_SIDES[-1])
-
-
-def _json(screen: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: list(value) if isinstance(value, tuple) else value for name, value in screen.items()
-    }
