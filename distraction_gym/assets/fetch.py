@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
@@ -89,7 +90,8 @@ def _download(url: str, target: Path, digest: str | None) -> None:
                     f"{url} has another content than expected: SHA-256 {found.hexdigest()}, "
                     f"expected {digest}. It was not kept."
                 )
-    except OSError as error:  # URLError and timeouts are OSErrors as well
+    # URLError and timeouts are OSErrors as well; an answer in chunks that breaks off is none.
+    except (OSError, http.client.HTTPException) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise AssetsMissing(
             f"could not fetch {url}: {reason}.\n"

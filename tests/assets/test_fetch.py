@@ -1,4 +1,6 @@
 import hashlib
+import http.client
+import io
 import json
 import threading
 from functools import partial
@@ -100,6 +102,19 @@ def test_a_damaged_file_is_refused_and_fetched_again_later(tmp_path, remote):
     (into / "clips/video0.mp4").write_bytes(b"rotten")
     fetch(source, into=into)
     assert (into / "clips/video0.mp4").read_bytes() == FILES["clips/video0.mp4"]
+
+
+def test_an_answer_that_breaks_off_between_chunks_is_a_clear_error(tmp_path, monkeypatch):
+    class Answer(io.BytesIO):
+        headers = {}  # noqa: RUF012
+
+        def read(self, size=-1):
+            raise http.client.IncompleteRead(b"ab")
+
+    monkeypatch.setattr("urllib.request.urlopen", lambda url, timeout: Answer())
+    with pytest.raises(AssetsMissing, match=r"(?s)IncompleteRead.*same command again"):
+        fetch(_manifest(tmp_path, "http://example.org/"), into=tmp_path / "here")
+    assert [path for path in (tmp_path / "here").rglob("*") if path.is_file()] == []
 
 
 def test_offline_is_a_clear_error(tmp_path, remote):
