@@ -110,7 +110,7 @@ class Canvas:
     def close(self) -> None:
         """Free what the graphics driver holds; a closed canvas cannot draw."""
         was_open, self._is_open = self._is_open, False
-        if not was_open:
+        if not was_open or gl.is_forked():
             return
         if self._drawer is not None:
             with gl.shared.current():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import ctypes
+import gc
 import importlib
 import importlib.util
 import os
@@ -126,8 +127,13 @@ class SharedContext:
 
     @contextlib.contextmanager
     def current(self) -> Iterator[None]:
-        """Make the context current, and afterwards the one that was (or none)."""
-        with self._lock, _undisturbed():
+        """Make the context current, and afterwards the one that was (or none).
+
+        Raises:
+            RenderingUnavailable: in a process forked from one that had drawn.
+        """
+        _refuse_forks()
+        with self._lock, _undisturbed(), _uncollected():
             self._context.make_current()
             yield
 
@@ -135,13 +141,34 @@ class SharedContext:
 shared = SharedContext()
 
 
+def is_forked() -> bool:
+    """Return whether this process was forked from one that had drawn: the driver is dead here."""
+    return _first_process not in (None, os.getpid())
+
+
 def _refuse_forks() -> None:
-    if _first_process not in (None, os.getpid()):
+    if is_forked():
         raise RenderingUnavailable(
             "this process was forked from one that had already rendered, and the driver's threads "
             "did not follow it. Type:  gym.make_vec(..., vectorization_mode='async', "
             "vector_kwargs={'context': 'spawn'})"
         )
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Hold the garbage collector off.
+
+    Gymnasium leaves its viewers' `MjrContext` to it, which frees textures and lists by their
+    numbers, in whichever context is current: ours would go with them.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Choosing a backend, and the two ways in which a GL driver ends or hangs a process."""
 
+import gc
 import importlib.util
 import os
 import subprocess
@@ -13,6 +14,7 @@ from distraction_gym.scenes import gl
 pytest.importorskip("mujoco")
 pytestmark = pytest.mark.render
 
+_MODEL = "<mujoco><worldbody><geom size='1'/></worldbody></mujoco>"
 _LEARN = """
 import torch
 layer = torch.nn.Linear(2, 2)
@@ -39,6 +41,16 @@ from distraction_gym.wrappers import DistractionWrapper
 env = DistractionWrapper(env, "clean")
 env.reset()
 """
+
+
+def make_scene():
+    from distraction_gym.scenes.mujoco import MujocoScene
+
+    mujoco = gl.load_mujoco()
+    model = mujoco.MjModel.from_xml_string(_MODEL)
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    return MujocoScene(model, data, image_size=16)
 
 
 @pytest.mark.slow
@@ -81,3 +93,36 @@ def test_a_forked_child_is_told_instead_of_hanging(monkeypatch):
     monkeypatch.setattr(gl, "_first_process", os.getpid() + 1)
     with pytest.raises(RenderingUnavailable, match="spawn"):
         gl.make_context(8, 8)
+
+
+def test_the_collector_waits_while_our_context_is_current():
+    gl.shared.take(8, 8)
+    try:
+        with gl.shared.current():
+            assert not gc.isenabled()
+            with gl.shared.current():
+                pass
+            assert not gc.isenabled()
+        assert gc.isenabled()
+        gc.disable()
+        with gl.shared.current():
+            pass
+        assert not gc.isenabled()  # as the user had it
+    finally:
+        gc.enable()
+        gl.shared.release()
+
+
+def test_what_a_fork_inherits_neither_draws_nor_hangs(monkeypatch):
+    scene = make_scene()
+    scene.render()
+    canvas = scene._canvas
+    with monkeypatch.context() as child:
+        child.setattr(gl, "_first_process", os.getpid() + 1)
+        with pytest.raises(RenderingUnavailable, match="spawn"):
+            scene.render()
+        users = gl.shared._users
+        canvas.close()  # the parent still draws with what this would free
+        assert gl.shared._users == users
+    canvas._is_open = True
+    scene.close()
