@@ -15,13 +15,23 @@ def find_scene(env: gym.Env) -> Scene | None:
     That is the attribute `scene` of the environment or a wrapper around it; else, for a MuJoCo
     environment, a scene that fits the picture which the environment itself draws.
     """
-    if env.has_wrapper_attr("scene"):
-        return env.get_wrapper_attr("scene")
+    told = told_scene(env)
+    if told is not None:
+        return told
     if is_mujoco(env):
         from distraction_gym.scenes.native import native_scene
 
         return native_scene(env)
     return None
+
+
+def told_scene(env: gym.Env) -> Scene | None:
+    """Return the `Scene` that an environment or a wrapper has as its attribute `scene`.
+
+    Simulators keep things of their own under that name, which do not count.
+    """
+    scene = env.get_wrapper_attr("scene") if env.has_wrapper_attr("scene") else None
+    return scene if isinstance(scene, Scene) else None
 
 
 def is_mujoco(env: gym.Env) -> bool:

@@ -15,6 +15,7 @@ from distraction_gym.scene import Scene, inverse
 from distraction_gym.scenes.turning import Turning
 from distraction_gym.typing import RGB, Frame, Matte
 
+_ROUNDING = 1e-3  # by which weights from a filter or a network may leave [0, 1]
 MaskFunction = Callable[[Frame, gym.Env], Matte]
 """`(frame (H, W, 3) uint8, environment) -> (H, W)`, 1 where the picture is to be kept."""
 
@@ -106,6 +107,11 @@ class MaskScene(PixelScene):
             )
         if keep.dtype == np.bool_:
             return inverse(keep.astype(np.bool_))
+        if keep.min() < -_ROUNDING or keep.max() > 1 + _ROUNDING:
+            raise ValueError(
+                f"the mask function returned values from {keep.min()} to {keep.max()}; expected "
+                "booleans, or weights in [0, 1], 1 where the picture is to be kept"
+            )
         return inverse(keep.astype(np.float32))
 
 

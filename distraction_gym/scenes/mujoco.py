@@ -36,6 +36,8 @@ class MujocoScene(Scene):
     in mujoco's drawing list, colours and textures are worn by the model only while it is copied to
     that list or to the graphics driver. No XML is reloaded and no context made anew.
 
+    Attributes: `size` (height and width in pixels), `model`.
+
     Args:
         model: A `mujoco.MjModel`.
         data: Its `mujoco.MjData`.
@@ -89,8 +91,8 @@ class MujocoScene(Scene):
         self._things(self._relevant or ())  # unknown names raise here, not at the first mask
 
     def bind(self, model: Any, data: Any) -> None:
-        """Go on with other structures of the same model (after unpickling)."""
-        self._model, self._data = model, data
+        """Go on with other structures of the same model (after unpickling, or with new data)."""
+        self.model, self._data = model, data
         self._census = objects.Census(model)
         self._stamp = None
 
@@ -191,7 +193,7 @@ class MujocoScene(Scene):
 
         Geoms with colours of their own are listed as `"geom:<name or number>"`.
         """
-        return self._palette.read(self._model)
+        return self._palette.read(self.model)
 
     def tint(self, colors: Mapping[str, RGB]) -> None:
         """Give materials new colours (see `scene.Scene`).
@@ -253,14 +255,14 @@ class MujocoScene(Scene):
         the Distracting Control Suite's code; of the body on which it is mounted; what a free
         camera looks at; else the origin.
         """
-        return lens.focus(self._model, self._data, self._lens())
+        return lens.focus(self.model, self._data, self._lens())
 
     def center(self) -> Vector:
         """Return the centre of mass of the first body, with all that hangs from it.
 
         The Distracting Control Suite's code takes it for the robot.
         """
-        return self._data.subtree_com[min(1, self._model.nbody - 1)].copy()
+        return self._data.subtree_com[min(1, self.model.nbody - 1)].copy()
 
     def aim(self, pose: Pose) -> None:
         """Draw the next frame from another pose."""
@@ -297,14 +299,14 @@ class MujocoScene(Scene):
         """
         for solid in solids:
             overrides.SHAPES[solid.shape]
-            overrides.material_of(self._model, solid)
+            overrides.material_of(self.model, solid)
         self._overrides.solids += tuple(solids)
 
     # -----------------------------------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
         # The data holds the model; two pickles of it would come back as two models.
-        dropped = dict.fromkeys(("_canvas", "_model", "_census", "_stamp", "_ids"))
+        dropped = dict.fromkeys(("_canvas", "model", "_census", "_stamp", "_ids"))
         return {**super().__getstate__(), **dropped}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -313,7 +315,7 @@ class MujocoScene(Scene):
 
     def _draw(self) -> Frame:
         canvas = self._posed()
-        self._paints.send(self._model, canvas)
+        self._paints.send(self.model, canvas)
         frame = canvas.draw()
         if self._plain_sky is not None:
             frame[self._where(self._things(("sky",)))] = levels([self._plain_sky])[0]
@@ -324,22 +326,22 @@ class MujocoScene(Scene):
         canvas = self._open_canvas()
         stamp = _stamp(self._data)
         if stamp != self._stamp:
-            with self._palette.worn(self._model):
+            with self._palette.worn(self.model):
                 canvas.update(self._data)
-            self._overrides.apply(canvas.scene, self._model)
+            self._overrides.apply(canvas.scene, self.model)
             self._stamp, self._ids = stamp, None
         return canvas
 
     def _open_canvas(self) -> Canvas:
         if self._canvas is None:
-            self._canvas = Canvas(self._model, self.size, self._lens(), self._quality)
+            self._canvas = Canvas(self.model, self.size, self._lens(), self._quality)
             self._paints.forget()
             self._stamp = None
         return self._canvas
 
     def _lens(self) -> Any:
         """Return the `mujoco.MjvCamera` through which pictures are drawn."""
-        return make_camera(self._model, self._camera)
+        return make_camera(self.model, self._camera)
 
     def _object_ids(self) -> npt.NDArray[np.int32]:
         canvas = self._posed()
@@ -352,14 +354,14 @@ class MujocoScene(Scene):
         return self._census.within(things)[ids]
 
     def _things(self, names: Sequence[str]) -> frozenset[objects.Thing]:
-        return objects.things(self._model, self._geoms, names)
+        return objects.things(self.model, self._geoms, names)
 
     def _check_part(self, part: str) -> None:
         if part not in PARTS:
             raise unknown("part of a MuJoCo scene", part, PARTS)
 
     def _rows(self, part: str) -> list[Row]:
-        return rows_of(self._model, getattr(self._geoms, part))
+        return rows_of(self.model, getattr(self._geoms, part))
 
     def _paint(self, part: str, paint: Paint, color: RGB) -> None:
         """Paint a part's textures; a part without any takes the colour itself."""
@@ -373,7 +375,7 @@ class MujocoScene(Scene):
             self._palette.tint(dict.fromkeys(self._rows(part), color))
 
     def _textures_to_wrap(self, part: str) -> Sequence[int]:
-        named = texture_names(self._model)
+        named = texture_names(self.model)
         if part in named:
             return [named[part]]
         if part not in self._textures:

@@ -35,18 +35,36 @@ def model_and_data(env: gym.Env) -> tuple[Any, Any]:
 
 
 def native_scene(env: gym.Env) -> ForeignScene:
-    """Return a scene that fits what `env.render()` of a MuJoCo environment draws."""
+    """Return a scene that fits what `env.render()` of a MuJoCo environment draws.
+
+    Raises:
+        UnsupportedEnvironment: if it draws nothing.
+    """
     base: Any = env.unwrapped
     model, data = model_and_data(env)
     if hasattr(base, "mujoco_renderer"):
-        if base.mujoco_renderer.viewer is None:
-            base.render()  # makes the viewer
-        viewer = base.mujoco_renderer.viewer
+        viewer = _viewer(base)
         size = (viewer.viewport.height, viewer.viewport.width)
-        return ForeignScene(model, data, image_size=size, camera=-1, viewer=viewer)
+        is_fixed = viewer.cam.type == mujoco.mjtCamera.mjCAMERA_FIXED
+        camera = viewer.cam.fixedcamid if is_fixed else _FREE_CAMERA
+        return ForeignScene(model, data, image_size=size, camera=camera, viewer=viewer)
     asked = base.render_kwargs
     size = (asked.get("height", _DM_HEIGHT), asked.get("width", _DM_WIDTH))
     return ForeignScene(model, data, image_size=size, camera=asked.get("camera_id", _FREE_CAMERA))
+
+
+def _viewer(base: Any) -> Any:
+    """Return the viewer of one of Gymnasium's MuJoCo environments."""
+    if base.render_mode is None:
+        raise UnsupportedEnvironment(
+            f"{base} draws nothing (render_mode=None), so that its pictures come from elsewhere. "
+            "Make it with render_mode='rgb_array' and take AddRenderObservation(env), or let "
+            "ObserveScene(env) draw, or say what to keep: "
+            "DistractionWrapper(env, ..., foreground=my_mask)"
+        )
+    if base.mujoco_renderer.viewer is None:
+        base.render()  # makes the viewer
+    return base.mujoco_renderer.viewer
 
 
 class ForeignScene(MujocoScene):

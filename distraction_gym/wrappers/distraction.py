@@ -14,7 +14,7 @@ from distraction_gym.scene import Scene
 from distraction_gym.scenes import find_scene
 from distraction_gym.scenes.keyed import MaskFunction, keyed_scene
 from distraction_gym.wrappers.pictures import PictureFormat
-from distraction_gym.wrappers.pipeline import Pipeline
+from distraction_gym.wrappers.pipeline import Pipeline, pipeline_of
 
 CHOICES = """\
   foreground="my_module:my_mask"  a function (frame, env) -> (H, W) bool, 1 = keep
@@ -69,12 +69,11 @@ class DistractionWrapper(gym.Wrapper, gym.utils.RecordConstructorArgs):
         )
         _check_single(env)
         _check_unstacked(env)
+        _check_undisturbed(env)
         super().__init__(env)
         self.picture_format = PictureFormat.of(env.observation_space, key)
         self._foreground = foreground
         distractions = build(mode, assets=assets, composite=composite)
-        if distractions:
-            _check_undisturbed(env)
         self.pipeline = Pipeline(distractions, self._find_scene())
 
     @property
@@ -150,7 +149,8 @@ def _check_unstacked(env: gym.Env) -> None:
 
 
 def _check_undisturbed(env: gym.Env) -> None:
-    if env.has_wrapper_attr("pipeline") and env.get_wrapper_attr("pipeline").distractions:
+    pipeline = pipeline_of(env)
+    if pipeline is not None and pipeline.distractions:
         raise UnsupportedEnvironment(
             "this environment's pictures are disturbed already, and two wrappers would undo each "
             "other's edits. Put all distractions into one list: DistractionWrapper(env, [...])."

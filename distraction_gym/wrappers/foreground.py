@@ -10,8 +10,10 @@ import numpy.typing as npt
 
 from distraction_gym.errors import UnsupportedEnvironment
 from distraction_gym.scene import Scene
+from distraction_gym.scenes import told_scene
 from distraction_gym.typing import Frame
 from distraction_gym.wrappers.pictures import PictureFormat
+from distraction_gym.wrappers.pipeline import pipeline_of
 
 
 class AddForegroundMask(gym.Wrapper, gym.utils.RecordConstructorArgs):
@@ -58,7 +60,7 @@ class AddForegroundMask(gym.Wrapper, gym.utils.RecordConstructorArgs):
         super().__init__(env)
         self._objects, self._observe = objects, observe
         self._instances, self._covered = instances, covered
-        self._is_distracted = env.has_wrapper_attr("pipeline")
+        self._is_distracted = pipeline_of(env) is not None
         _check_scene(env)
         self._format = (
             env.get_wrapper_attr("picture_format")
@@ -109,7 +111,7 @@ class AddForegroundMask(gym.Wrapper, gym.utils.RecordConstructorArgs):
 
 
 def _check_scene(env: gym.Env) -> None:
-    if not env.has_wrapper_attr("scene"):
+    if told_scene(env) is None:
         raise UnsupportedEnvironment(
             f"nothing tells what matters in the pictures of {env.unwrapped}. For MuJoCo type "
             "AddForegroundMask(ObserveScene(env)); for other pictures "

@@ -7,6 +7,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from distraction_gym.errors import UnsupportedEnvironment
 from distraction_gym.scenes.gl import load_mujoco
 from distraction_gym.typing import Frame
 
@@ -67,8 +68,13 @@ class ObserveScene(gym.Wrapper, gym.utils.RecordConstructorArgs):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Frame, dict[str, Any]]:
-        """Start an episode and draw it."""
+        """Start an episode and draw it.
+
+        Raises:
+            UnsupportedEnvironment: if the environment has compiled a new model for it.
+        """
         _, info = self.env.reset(seed=seed, options=options)
+        self._follow()
         return self._draw(), info
 
     def step(self, action: Any) -> tuple[Frame, float, bool, bool, dict[str, Any]]:
@@ -91,6 +97,20 @@ class ObserveScene(gym.Wrapper, gym.utils.RecordConstructorArgs):
 
         self.__dict__.update(state)
         self.scene.bind(*model_and_data(self.env))
+
+    def _follow(self) -> None:
+        """Draw the state that the environment holds now: some make a new one per episode."""
+        from distraction_gym.scenes.native import model_and_data
+
+        model, data = model_and_data(self.env)
+        if model is not self.scene.model:
+            raise UnsupportedEnvironment(
+                f"{self.env.unwrapped} has compiled a new MuJoCo model for this episode, and a "
+                "scene draws one model for life. Edit the model in place, or let the environment "
+                "draw its pictures and say what to keep: DistractionWrapper(env, ..., "
+                "foreground=my_mask)."
+            )
+        self.scene.bind(model, data)
 
     def _draw(self) -> Frame:
         self._frame = self.scene.render()

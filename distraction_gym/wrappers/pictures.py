@@ -103,14 +103,15 @@ class PictureFormat:
         Raises:
             UnsupportedEnvironment: for a picture that does not fit the space.
         """
-        if picture.shape != self.box.shape or _is_float(picture) != _is_float(self.box):
+        fits = _is_float(picture) if _is_float(self.box) else picture.dtype == self.box.dtype
+        if picture.shape != self.box.shape or not fits:
             raise UnsupportedEnvironment(
                 f"the observation space promises pictures {self.box.shape} {self.box.dtype}, and "
                 f"the environment returned {picture.shape} {picture.dtype}"
             )
         frame = _hwc(picture)
         if _is_float(self.box):
-            low, span = self._scale
+            low, span, _ = self._scale
             frame = np.rint(255.0 * (frame - low) / span).clip(0, 255).astype(np.uint8)
         return frame if frame.shape[-1] == 3 else np.repeat(frame, 3, axis=-1)
 
@@ -132,14 +133,15 @@ class PictureFormat:
             new = np.asarray(grey, np.uint8)[..., None]
         if not _is_float(self.box):
             return self._laid_out(np.where(differs, new, old))
-        low, span = self._scale
-        scaled = low + span * (new / 255.0)
+        low, span, high = self._scale
+        scaled = np.minimum(low + span * (new / 255.0), high)  # the sum may round beyond it
         return self._laid_out(np.where(differs, scaled.astype(old.dtype), old))
 
     @cached_property
-    def _scale(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    def _scale(self) -> tuple[npt.NDArray[np.float64], ...]:
+        """Return the space's low bounds, their distances to the high ones, and these."""
         low, high = (_hwc(bound).astype(np.float64) for bound in (self.box.low, self.box.high))
-        return low, high - low
+        return low, high - low, high
 
     def _laid_out(self, frame: npt.NDArray) -> npt.NDArray:
         if len(self.box.shape) == 2:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
@@ -84,6 +85,12 @@ class Pipeline:
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "scene"}
+
+
+def pipeline_of(env: gym.Env) -> Pipeline | None:
+    """Return the pipeline of the outermost wrapper that has one; None without distractions."""
+    found = env.get_wrapper_attr("pipeline") if env.has_wrapper_attr("pipeline") else None
+    return found if isinstance(found, Pipeline) else None
 
 
 def _kind(cls: type) -> str:

@@ -54,8 +54,6 @@ class StackFrames(gym.Wrapper, gym.utils.RecordConstructorArgs):
         return self._append(frame), float(reward), terminated, truncated, info
 
     def _append(self, frame: Frame) -> npt.NDArray[np.uint8]:
-        stack = np.empty_like(self._stack)  # never the array that the caller already holds
-        stack[:-3] = self._stack[3:]
-        stack[-3:] = frame.transpose(2, 0, 1)
-        self._stack = stack
-        return stack
+        self._stack[:-3] = self._stack[3:]
+        self._stack[-3:] = frame.transpose(2, 0, 1)
+        return self._stack.copy()  # what the caller holds is the caller's to write into

@@ -296,7 +296,7 @@ def test_a_films_mipmaps_are_the_drivers(rng):
     picture = cv2.GaussianBlur(rng.integers(0, 256, (256, 256, 3)).astype(np.uint8), (0, 0), 1)
     scene.wrap("sky", picture)
     frame = scene.render()
-    with holding(scene._model, 0, picture):
+    with holding(scene.model, 0, picture):
         scene._canvas.upload(0)
     difference = np.abs(frame.astype(int) - scene._canvas.draw())
     assert difference.max() <= 2 and difference.mean() < 0.5  # each of two levels is rounded

@@ -82,3 +82,10 @@ def test_colours_and_green_screens_need_a_simulator(frame):
 
 def test_nothing_is_known_about_a_plain_environment():
     assert find_scene(ENV) is None
+
+
+def test_masks_of_bytes_are_refused(frame):
+    # OpenCV's masks are 0 and 255.
+    scene = keyed_scene(lambda frame, env: np.full(frame.shape[:2], 255, np.uint8), None)
+    with pytest.raises(ValueError, match=r"weights in \[0, 1\]"):
+        scene.background(["sky"], frame)

@@ -48,3 +48,12 @@ def test_counts_below_one_are_refused(wrap):
 def test_a_stack_of_a_stack_is_refused():
     with pytest.raises(UnsupportedEnvironment, match=r"\(H, W, 3\)"):
         StackFrames(StackFrames(Counting(), 3), 3)
+
+
+def test_a_stack_survives_what_its_caller_writes_into_it():
+    env = StackFrames(Counting(), 3)
+    env.reset()[0][:] = 77
+    for wanted in ([0, 0, 1], [0, 1, 2]):
+        obs = env.step(np.zeros(1))[0]
+        assert obs[::3, 0, 0].tolist() == wanted
+        obs[:] = 77

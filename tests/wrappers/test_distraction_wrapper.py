@@ -8,7 +8,7 @@ from counting_env import Counting, Footage, keep_upper_half
 from distraction_gym.errors import UnknownName, UnsupportedEnvironment
 from distraction_gym.scene import Scene
 from distraction_gym.scenes import find_scene
-from distraction_gym.wrappers import DistractionWrapper, StackFrames
+from distraction_gym.wrappers import AddForegroundMask, DistractionWrapper, StackFrames
 from distraction_gym.wrappers import distraction as module
 
 
@@ -137,6 +137,25 @@ def test_a_wrapper_around_a_clean_one_has_the_scene_to_itself(monkeypatch):
 def test_two_lists_of_distractions_are_refused(footage):
     with pytest.raises(UnsupportedEnvironment, match="into one list"):
         wrap(wrap())
+
+
+def test_what_is_disturbed_cannot_be_called_clean(footage, monkeypatch):
+    env = wrap()
+    monkeypatch.setattr(module, "build", lambda mode, **kwargs: [])
+    with pytest.raises(UnsupportedEnvironment, match="disturbed already"):
+        DistractionWrapper(env, "clean", foreground="blend")
+
+
+def test_attributes_of_other_packages_are_not_taken_for_ours(footage):
+    env = Counting()
+    env.scene = env.pipeline = object()  # as robot simulators have them
+    with pytest.raises(UnsupportedEnvironment, match="Say what to keep"):
+        DistractionWrapper(env, "any")
+    with pytest.raises(UnsupportedEnvironment, match="nothing tells what matters"):
+        AddForegroundMask(env)
+    env = AddForegroundMask(DistractionWrapper(env, "any", foreground=keep_upper_half))
+    _, info = env.reset(seed=0)
+    assert info["foreground"][:4].all() and not info["foreground"][4:].any()
 
 
 def test_the_wrapper_is_found_as_the_scene(footage):

@@ -16,7 +16,16 @@ from distraction_gym.scenes.gl import load_mujoco
 from distraction_gym.wrappers import DistractionWrapper, ObserveScene
 from distraction_gym.wrappers import distraction as module
 
-load_mujoco()
+mujoco = load_mujoco()
+BALL = """
+<mujoco>
+  <worldbody>
+    <light pos="0 0 3"/>
+    <camera pos="0 -3 0" xyaxes="1 0 0 0 0 1"/>
+    <body><joint type="slide"/><geom size=".3"/></body>
+  </worldbody>
+</mujoco>
+"""
 pytestmark = pytest.mark.render
 COLORS = {
     "sky": [(0.9, 0.1, 0.1)],
@@ -162,3 +171,45 @@ def test_a_closed_viewer_takes_nothing_from_the_next():
     second.reset(seed=3)
     np.testing.assert_array_equal(second.undistorted, expected)
     second.close()
+
+
+class Rebuilt(gym.Env):
+    """Makes a new `MjData`, or a new model too, for every episode."""
+
+    observation_space = gym.spaces.Box(-1, 1, (1,))
+    action_space = gym.spaces.Box(-1, 1, (1,))
+
+    def __init__(self, new_models):
+        self._new_models = new_models
+        self._build()
+
+    def _build(self):
+        self.model = mujoco.MjModel.from_xml_string(BALL)
+        self.data = mujoco.MjData(self.model)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        if self._new_models:
+            self._build()
+        self.data = mujoco.MjData(self.model)
+        self.data.qpos[0] = self.np_random.uniform(-1, 1)
+        mujoco.mj_forward(self.model, self.data)
+        return np.zeros(1, np.float32), {}
+
+
+def test_new_data_are_followed_and_new_models_refused():
+    env = ObserveScene(Rebuilt(new_models=False), image_size=32)
+    first, second = env.reset(seed=0)[0], env.reset(seed=1)[0]
+    assert (first != second).any()  # the ball has moved
+    np.testing.assert_array_equal(env.reset(seed=0)[0], first)
+    env.close()
+    with pytest.raises(UnsupportedEnvironment, match="new MuJoCo model"):
+        ObserveScene(Rebuilt(new_models=True)).reset(seed=0)
+
+
+def test_pictures_that_the_environment_does_not_draw_need_a_mask():
+    env = gym.make("HalfCheetah-v5")  # without a render mode
+    space = gym.spaces.Box(0, 255, (8, 8, 3), np.uint8)
+    env = gym.wrappers.TransformObservation(env, lambda obs: np.zeros((8, 8, 3), np.uint8), space)
+    with pytest.raises(UnsupportedEnvironment, match="render_mode=None"):
+        DistractionWrapper(env, "video_hard", assets="generated")

@@ -109,6 +109,20 @@ def test_bounds_may_differ_between_channels():
     assert (abs(frame - 127.5) <= 0.5).all()
 
 
+def test_the_brightest_level_stays_within_the_bounds():
+    space = gym.spaces.Box(-0.1, 0.3, (8, 8, 3), np.float64)
+    assert -0.1 + (0.3 - -0.1) > 0.3  # what rounding does
+    form, black = PictureFormat.of(space), np.full((8, 8, 3), -0.1)
+    white = form.replace(black, form.frame(black), np.full((8, 8, 3), 255, np.uint8))
+    assert space.contains(white) and (white == 0.3).all()
+
+
+def test_other_integers_than_the_space_promises_are_named():
+    form = PictureFormat.of(box("HWC", "uint8"))
+    with pytest.raises(UnsupportedEnvironment, match="int64"):
+        form.frame(np.zeros(form.box.shape, np.int64))
+
+
 def test_undisturbed_observations_are_passed_on_as_they_are(monkeypatch):
     monkeypatch.setattr(module, "build", lambda mode, **kwargs: [])
     env = DistractionWrapper(Noise(box("CHW", "unit")), "clean", foreground="blend")
