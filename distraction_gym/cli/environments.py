@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import gymnasium as gym
 import numpy as np
 
-from distraction_gym.cli.options import add_assets, add_env_kwargs, env_kwargs
+from distraction_gym.cli.options import OptionError, add_assets, add_env_kwargs, env_kwargs
 from distraction_gym.errors import AssetsMissing
 from distraction_gym.registration import SUITES, EnvName, env_id, parse_id
 
@@ -83,6 +83,10 @@ def _make(name: EnvName, args: argparse.Namespace) -> gym.Env:
         print("  footage: missing, and shown with generated clips below")
         print(textwrap.indent(str(error), "    "))
         return gym.make(str(name), assets="generated", **options)
+    except TypeError as error:
+        if not args.env_set:
+            raise
+        raise OptionError(f"--env-set: {error}") from error
 
 
 def _print_pipeline(env: gym.Env) -> None:
@@ -146,5 +150,7 @@ def _preview(env: gym.Env, path: Path, seed: int) -> None:
             obs, _ = env.reset()
     page = side_by_side(frames, str(env.spec.id) if env.spec else "", PREVIEW_SIZE)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), cv2.cvtColor(page, cv2.COLOR_RGB2BGR)):
+    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise OSError(f"cannot write {path}: expected a name that ends in .png or .jpg")
+    if not cv2.imwrite(str(path), cv2.cvtColor(page, cv2.COLOR_RGB2BGR)):
+        raise OSError(f"cannot write {path}")

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import pytest
@@ -143,3 +144,20 @@ def test_show_passes_keywords_on(capsys):
     assert "at least 16" in error_of(
         capsys, "show", "mini-reach-clean-v0", "--env-set", "image_size=4"
     )
+
+
+def test_keywords_that_an_environment_does_not_take_are_named(capsys):
+    said = error_of(capsys, "show", "mini-reach-clean-v0", "--env-set", "image_siez=64")
+    assert "--env-set" in said and "'image_siez'" in said
+
+
+def test_previews_are_pictures(capsys, tmp_path):
+    name = str(tmp_path / "preview.mp4")
+    assert ".png or .jpg" in error_of(capsys, "show", "mini-reach-clean-v0", "--preview", name)
+
+
+def test_the_reference_names_every_command():
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "cli.md").read_text("utf-8")
+    actions = build_parser()._subparsers._group_actions
+    for command in actions[0].choices:
+        assert f"| `{command}" in page, command
