@@ -50,9 +50,10 @@ def memory(args: argparse.Namespace) -> list[float]:
 
 def player(env: Any, count: int, steps: int) -> Callable[[], float]:
     """Return a function that plays and returns the agent steps per second of `count`."""
-    env.reset()
+    obs = env.reset()
+    batched = isinstance(obs, np.ndarray)  # Stable-Baselines3's, whose space is of one action
+    shape = (count, *env.action_space.shape) if batched else env.action_space.shape
     rng = np.random.default_rng(0)
-    shape = env.action_space.shape
 
     def play() -> float:
         start = time.perf_counter()
@@ -63,25 +64,10 @@ def player(env: Any, count: int, steps: int) -> Callable[[], float]:
     return play
 
 
-def sb3_player(args: argparse.Namespace) -> Callable[[], float]:
-    """Return the same for Stable-Baselines3's SubprocVecEnv."""
+def speed(args: argparse.Namespace) -> dict[str, float]:
+    """Return agent steps per second: of one environment, and of each kind of vector environment."""
     from stable_baselines3.common.vec_env import SubprocVecEnv
 
-    env = SubprocVecEnv([lambda: make(args)] * args.workers, start_method="spawn")
-    env.reset()
-    rng = np.random.default_rng(0)
-    shape = (args.workers, *env.action_space.shape)
-
-    def play() -> float:
-        start = time.perf_counter()
-        for _ in range(args.steps):
-            env.step(rng.uniform(-1, 1, shape).astype(np.float32))
-        return args.workers * args.steps / (time.perf_counter() - start)
-
-    return play
-
-
-def speed(args: argparse.Namespace) -> dict[str, float]:
     vector = gym.make_vec(
         args.name,
         num_envs=args.workers,
@@ -89,10 +75,11 @@ def speed(args: argparse.Namespace) -> dict[str, float]:
         vector_kwargs={"context": "spawn", "shared_memory": True},
         assets=args.assets,
     )
+    workers = SubprocVecEnv([lambda: make(args)] * args.workers, start_method="spawn")
     players = {
         "one environment": player(make(args), 1, args.steps),
         f"AsyncVectorEnv, {args.workers}": player(vector, args.workers, args.steps),
-        f"SubprocVecEnv, {args.workers}": sb3_player(args),
+        f"SubprocVecEnv, {args.workers}": player(workers, args.workers, args.steps),
     }
     rates: dict[str, list[float]] = {name: [] for name in players}
     for round_ in range(args.rounds + 1):
