@@ -68,8 +68,8 @@ def unit(name: str, value: float) -> float:
     """Return a value that has to lie in [0, 1], such as an intensity.
 
     Raises:
-        ValueError: if it does not.
+        ValueError: if it does not, or is no number.
     """
-    if not 0.0 <= value <= 1.0:
+    if not isinstance(value, (int, float)) or not 0.0 <= value <= 1.0:
         raise ValueError(f"{name} must lie between 0 and 1, got {value!r}")
     return float(value)

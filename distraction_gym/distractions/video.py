@@ -31,7 +31,7 @@ class Video(Distraction):
 
     Args:
         pack: Which clips (see `assets.store`).
-        replace: Parts of the scene that the clip hides.
+        replace: Parts of the scene that the clip hides, or the name of one.
         intensity: In [0, 1].
         composite: `"exact"` asks the scene where these parts are. `"chroma"` floods them with
             green and keys it, as DMC-GB does, edges and all; a distraction that recolours the
@@ -76,7 +76,8 @@ class Video(Distraction):
         self._player = Player(
             pack, assets, clips=clips, order=order, start=start, motion=motion, grey=grey
         )
-        self._replace, self._composite = tuple(replace), composite
+        self._replace = (replace,) if isinstance(replace, str) else tuple(replace)
+        self._composite = composite
 
     @property
     def keeps_foreground(self) -> bool:

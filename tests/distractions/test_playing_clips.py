@@ -156,3 +156,18 @@ def test_real_clips_play(dmcgb_data):
     video = Video(pack="video_easy", order="listed", assets=str(dmcgb_data))
     names = _names(video, 6)
     assert names == [f"video{i}.mp4" for i in (1, 2, 6, 8, 9, 0)]
+
+
+def test_one_part_may_be_named_without_a_list():
+    one, listed = (Video(replace=parts, assets="generated") for parts in ("sky", ["sky"]))
+    pictures = []
+    for video in (one, listed):
+        scene = FakeScene()
+        video.reset(np.random.default_rng(0), scene)
+        pictures.append(video.apply(scene.draw(), scene))
+    np.testing.assert_array_equal(*pictures)
+
+
+def test_an_intensity_is_a_number():
+    with pytest.raises(ValueError, match="intensity must lie between 0 and 1, got 'much'"):
+        Video(intensity="much", assets="generated")
