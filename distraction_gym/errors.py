@@ -37,6 +37,10 @@ class CheckpointError(DistractionGymError, ValueError):
     """A checkpoint of another algorithm or version, or one that cannot be read."""
 
 
+class TrainingDiverged(DistractionGymError, ArithmeticError):
+    """A loss or a gradient that is no finite number; the weights stay as they were before it."""
+
+
 class MissingExtra(DistractionGymError, ImportError):
     """An optional dependency that is not installed."""
 

@@ -17,8 +17,9 @@ for _name, _class in (("sac", "SAC"), ("svea", "SVEA"), ("madi", "MaDi")):
     AGENTS.add(_name, f"distraction_gym.agents.{_name}:{_class}")
 
 _MODULES = {path.split(":")[1]: path.split(":")[0] for path in AGENTS.values()}
+_MODULES["MaskerExtractor"] = "distraction_gym.agents.madi.extractor"
 
-__all__ = ["AGENTS", "SAC", "SVEA", "MaDi"]
+__all__ = ["AGENTS", "SAC", "SVEA", "MaDi", "MaskerExtractor"]
 
 
 def __getattr__(name: str) -> Any:

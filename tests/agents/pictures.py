@@ -76,6 +76,11 @@ def random_batch(stack: int = 1, size: int = 6, seed: int = 0) -> Batch:
     return Batch(obs, 2 * rand(size, 1) - 1, rand(size, 1), next_obs, discount)
 
 
+def in_float64(batch: Batch) -> Batch:
+    """Return the same batch in double precision."""
+    return Batch(*(None if part is None else part.double() for part in batch))
+
+
 def weights(module: torch.nn.Module) -> list[torch.Tensor]:
     return [p.detach().clone() for p in module.parameters()]
 

@@ -9,7 +9,7 @@ import stable_baselines3
 import torch
 import torch.nn.functional as F
 from gymnasium import spaces
-from pictures import OWN, Bandit, drift, moved, random_batch, small, weights
+from pictures import OWN, Bandit, drift, in_float64, moved, random_batch, small, weights
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.callbacks import EvalCallback
 from stable_baselines3.common.env_util import make_vec_env
@@ -70,10 +70,10 @@ class TestEquality:
         torch.manual_seed(5)
         noise = torch.normal(torch.zeros(6, 1), 1.0).double()
         networks = copy.deepcopy(model.policy).double()
-        exact = Batch(*(part.double() for part in batch))
+        exact = in_float64(batch)
         alpha = model.log_ent_coef.item()
         total = sum(
-            slow_error(networks, Batch(*(part[i : i + 1] for part in exact)), noise[i], alpha)
+            slow_error(networks, Batch(*(part[i : i + 1] for part in exact[:5])), noise[i], alpha)
             for i in range(6)
         )
         assert found.item() == pytest.approx(total / 6, rel=1e-5)
@@ -275,31 +275,6 @@ class TestStableBaselines:
         env.observation_space = space
         with pytest.raises((UnsupportedEnvironment, ValueError), match=r"StackFrames|frame"):
             SAC("CnnPolicy", env, **SMALL_NO_SEED)
-
-    def test_auxiliary_losses_join_the_critics(self):
-        class Decays(SAC):
-            def auxiliary_losses(self, batch):
-                return {"decay": sum((p**2).sum() for p in self.critic.parameters())}
-
-        plain, decays = small(SAC), Decays("CnnPolicy", Bandit(), **SMALL_WITH_SEED)
-        losses = decays._update_critic(random_batch())
-        plain._update_critic(random_batch())
-        assert "decay" in losses
-        assert any(
-            not torch.equal(p, q)
-            for p, q in zip(plain.critic.parameters(), decays.critic.parameters(), strict=True)
-        )
-
-
-SMALL_WITH_SEED = {
-    **SMALL_NO_SEED,
-    "seed": 0,
-    "policy_kwargs": {
-        "net_arch": [32, 32],
-        "projection_dim": 16,
-        "features_extractor_kwargs": {"strides": [2, 2, 1], "filters": 8},
-    },
-}
 
 
 @pytest.mark.slow

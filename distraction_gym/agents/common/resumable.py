@@ -45,6 +45,8 @@ class ResumableCheckpoint(BaseCallback):
     def _on_training_start(self) -> None:
         self._saved_at = self.model.num_timesteps
         self.stopped = self._asked = False
+        if hasattr(self.model, "keep_last_good"):
+            self.model.keep_last_good = self._save
         if threading.current_thread() is threading.main_thread():  # signals reach no other
             self._before = signal.signal(signal.SIGTERM, self._ask)
 
@@ -72,14 +74,15 @@ class ResumableCheckpoint(BaseCallback):
         if not self.stopped and self.model.num_timesteps > self._saved_at:
             self._save()
 
-    def _save(self) -> None:
+    def _save(self) -> Path | None:
         model = self.model
         assert isinstance(model, OffPolicyAlgorithm)
         try:
             path = save_checkpoint(model, self.folder, self.keep)
         except CheckpointError as error:
             warnings.warn(f"{error}. The run goes on without it.", stacklevel=2)
-            return
+            return None
         self._saved_at = model.num_timesteps
         if self.verbose:
             print(f"checkpoint: {path}")
+        return path

@@ -7,8 +7,9 @@ then, every second time, actor and entropy coefficient, then the target.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -22,10 +23,11 @@ from torch import Tensor, nn
 
 from distraction_gym.agents.common.allocator import keep_freed_memory
 from distraction_gym.agents.common.augmentations import RandomShift
+from distraction_gym.agents.common.descent import descend
 from distraction_gym.agents.common.model_files import SafeSaveMixin
 from distraction_gym.agents.common.policy import PixelCritic, VisualSACPolicy
 from distraction_gym.agents.common.replay import FrameReplayBuffer
-from distraction_gym.errors import UnsupportedEnvironment
+from distraction_gym.errors import TrainingDiverged, UnsupportedEnvironment
 
 
 class Batch(NamedTuple):
@@ -40,6 +42,8 @@ class Batch(NamedTuple):
     next_obs: Tensor
     discount: Tensor
     """`(B, 1)`: gamma, or 0 where the episode terminated (never at a time limit)."""
+    raw: Tensor | None = None
+    """Observations as they were sampled, uint8, not even shifted."""
 
 
 class VisualSAC(SafeSaveMixin, stable_baselines3.SAC):
@@ -106,6 +110,8 @@ class VisualSAC(SafeSaveMixin, stable_baselines3.SAC):
         self.actor_update_interval = actor_update_interval
         self.catch_up_updates = catch_up_updates
         self.shift, self.shift_next = shift, shift_next
+        self.keep_last_good: Callable[[], Path | None] | None = None
+        self._notes: dict[str, list[Tensor]] = defaultdict(list)
         super().__init__(
             policy,
             env,
@@ -132,12 +138,16 @@ class VisualSAC(SafeSaveMixin, stable_baselines3.SAC):
         """Change pictures, float `(B, 3k, H, W)` 0-255, on their way to every network."""
         return obs
 
-    def extra_modules(self) -> dict[str, tuple[nn.Module, float]]:
-        """Return modules that the critic's loss trains too: name -> (module, learning rate)."""
+    def extra_modules(self) -> dict[str, nn.Module]:
+        """Return the method's own networks by name, `self.extras[name]` from then on."""
         return {}
 
+    def critic_groups(self) -> list[dict[str, Any]]:
+        """Return Adam's groups (`params`, `lr`) of what the critic's loss trains too."""
+        return []
+
     def critic_loss(self, batch: Batch) -> Tensor:
-        """Return the loss of critic, trunk and extra modules: here the squared TD error."""
+        """Return the loss of critic, trunk and `critic_groups`: here the squared TD error."""
         return self.q_error(batch.obs, batch.action, self.td_target(batch))
 
     def actor_loss(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
@@ -149,10 +159,6 @@ class VisualSAC(SafeSaveMixin, stable_baselines3.SAC):
         action, log_prob = self.policy.act(encoded, noise)
         q_value = self.policy.q_values(encoded, action).min(dim=1, keepdim=True).values
         return (self._alpha() * log_prob - q_value).mean(), log_prob
-
-    def auxiliary_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Return named losses to add to the critic's."""
-        return {}
 
     # Parts for hooks.
 
@@ -174,6 +180,15 @@ class VisualSAC(SafeSaveMixin, stable_baselines3.SAC):
         errors = [F.mse_loss(q[:, None], target) for q in q_values.unbind(1)]
         return 0.5 * torch.stack(errors).sum()
 
+    def note(self, name: str, value: Tensor) -> None:
+        """Log a number beside the losses, as `train/<name>`, averaged over updates."""
+        self._notes[name].append(value.detach())
+
+    def sample_pictures(self, size: int) -> Tensor:
+        """Draw observations from the replay buffer, float `(size, 3k, H, W)`, not augmented."""
+        assert self.replay_buffer is not None
+        return self.replay_buffer.sample(size, env=self._vec_normalize_env).observations.float()
+
     # The loop.
 
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
@@ -183,13 +198,18 @@ class VisualSAC(SafeSaveMixin, stable_baselines3.SAC):
         if self._n_updates == 0:
             missed = self.catch_up_updates
             gradient_steps += self.learning_starts if missed is None else missed
-        losses: dict[str, list[float]] = defaultdict(list)
         for _ in range(gradient_steps):
-            for name, value in self._update(self._sample(batch_size)).items():
-                losses[name].append(value.item())
+            batch = self._sample(batch_size)
+            try:
+                losses = self._update(batch)
+            except TrainingDiverged as error:
+                raise self._diverged(error) from None
+            for name, value in losses.items():
+                self.note(name, value)
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
-        for name, values in losses.items():
-            self.logger.record(f"train/{name}", np.mean(values))
+        for name, values in self._notes.items():
+            self.logger.record(f"train/{name}", torch.stack(values).mean().item())
+        self._notes.clear()
 
     def _update(self, batch: Batch) -> dict[str, Tensor]:
         self._n_updates += 1
@@ -202,36 +222,21 @@ class VisualSAC(SafeSaveMixin, stable_baselines3.SAC):
             losses |= self._update_actor(batch, noise)
         if self._n_updates % self.target_update_interval == 0:
             self._update_target()
-        return {**losses, "ent_coef": alpha}
+        return {**losses, "ent_coef": alpha.squeeze()}
 
     def _update_critic(self, batch: Batch) -> dict[str, Tensor]:
-        critic_loss = self.critic_loss(batch)
-        extra = self.auxiliary_losses(batch)
-        optimizers = [self.critic.optimizer]
-        if self.extra_optimizer is not None:
-            optimizers.append(self.extra_optimizer)
-        for optimizer in optimizers:
-            optimizer.zero_grad()
-        sum(extra.values(), critic_loss).backward()  # type: ignore[no-untyped-call]
-        for optimizer in optimizers:
-            optimizer.step()
-        return {"critic_loss": critic_loss.detach(), **extra}
+        losses = {"critic_loss": self.critic_loss(batch)}
+        return descend(losses, [self.critic.optimizer, self.extra_optimizer])
 
     def _update_actor(self, batch: Batch, noise: Tensor) -> dict[str, Tensor]:
         with _frozen(self.critic):
             actor_loss, log_prob = self.actor_loss(batch, noise)
-        self.actor.optimizer.zero_grad()
-        actor_loss.backward()  # type: ignore[no-untyped-call]
-        self.actor.optimizer.step()
-        losses = {"actor_loss": actor_loss.detach()}
+        losses = descend({"actor_loss": actor_loss}, [self.actor.optimizer])
         if self.ent_coef_optimizer is not None:
             assert self.log_ent_coef is not None
             missing = (log_prob + float(self.target_entropy)).detach()
             loss = -(self.log_ent_coef * missing).mean()
-            self.ent_coef_optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.ent_coef_optimizer.step()
-            losses["ent_coef_loss"] = loss.detach()
+            losses |= descend({"ent_coef_loss": loss}, [self.ent_coef_optimizer])
         return losses
 
     def _update_target(self) -> None:
@@ -251,10 +256,21 @@ class VisualSAC(SafeSaveMixin, stable_baselines3.SAC):
         assert self.replay_buffer is not None
         data = self.replay_buffer.sample(batch_size, env=self._vec_normalize_env)
         discount = self.gamma if data.discounts is None else data.discounts
-        obs, next_obs = self.augment_batch(
-            data.observations.float(), data.next_observations.float()
+        raw = data.observations
+        obs, next_obs = self.augment_batch(raw.float(), data.next_observations.float())
+        discount = (1 - data.dones) * discount
+        return Batch(obs, data.actions, data.rewards, next_obs, discount, raw)
+
+    def _diverged(self, error: TrainingDiverged) -> TrainingDiverged:
+        """Say where it happened, and keep what there was before."""
+        kept = "none was kept: pass callback=ResumableCheckpoint(folder) to learn"
+        if self.keep_last_good is not None:
+            kept = f"a checkpoint of it is {self.keep_last_good()}"
+        return TrainingDiverged(
+            f"{error}, in update {self._n_updates} after {self.num_timesteps} steps. The weights "
+            f"are those of the last good update; {kept}. Look for rewards or observations that "
+            "are not finite, or lower learning_rate"
         )
-        return Batch(obs, data.actions, data.rewards, next_obs, (1 - data.dones) * discount)
 
     @staticmethod
     def _shift(obs: Tensor, pad: int) -> Tensor:
@@ -283,10 +299,8 @@ class VisualSAC(SafeSaveMixin, stable_baselines3.SAC):
             rate = self.lr_schedule(1) if self.ent_coef_lr is None else self.ent_coef_lr
             betas = (self.ent_coef_beta1, 0.999)
             self.ent_coef_optimizer = torch.optim.Adam([self.log_ent_coef], rate, betas)
-        modules = self.extra_modules()
-        self.extras = nn.ModuleDict({name: module for name, (module, _) in modules.items()})
-        self.extras.to(self.device)
-        groups = [{"params": m.parameters(), "lr": rate} for m, rate in modules.values()]
+        self.extras = nn.ModuleDict(self.extra_modules()).to(self.device)
+        groups = self.critic_groups()
         self.extra_optimizer = torch.optim.Adam(groups) if groups else None
         self.policy.input_hook = self.encode_inputs
 
@@ -303,12 +317,15 @@ class VisualSAC(SafeSaveMixin, stable_baselines3.SAC):
 
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
         modules, tensors = super()._get_torch_save_params()
+        if len(self.extras):
+            modules = [*modules, "extras"]
         if self.extra_optimizer is not None:
-            modules = [*modules, "extras", "extra_optimizer"]
+            modules = [*modules, "extra_optimizer"]
         return modules, tensors
 
     def _excluded_save_params(self) -> list[str]:
-        return [*super()._excluded_save_params(), "extras", "extra_optimizer"]
+        own = ["extras", "extra_optimizer", "keep_last_good", "_notes"]
+        return [*super()._excluded_save_params(), *own]
 
 
 @contextmanager

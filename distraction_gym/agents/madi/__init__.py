@@ -41,9 +41,13 @@ class MaDi(SVEA):
         self.masker_filters, self.masker_layers = masker_filters, masker_layers
         super().__init__(*args, shift_next=shift_next, **kwargs)
 
-    def extra_modules(self) -> dict[str, tuple[nn.Module, float]]:
+    def extra_modules(self) -> dict[str, nn.Module]:
         """Return the Masker."""
-        return {"masker": (Masker(self.masker_filters, self.masker_layers), self.masker_lr)}
+        return {"masker": Masker(self.masker_filters, self.masker_layers)}
+
+    def critic_groups(self) -> list[dict[str, Any]]:
+        """Have the critic's loss train the Masker."""
+        return [{"params": self.extras["masker"].parameters(), "lr": self.masker_lr}]
 
     def masks(self, obs: Tensor) -> Tensor:
         """Return one soft mask per frame, `(B, k, H, W)` in (0, 1), of `(B, 3k, H, W)`, 0-255."""

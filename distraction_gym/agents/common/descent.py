@@ -1,0 +1,59 @@
+"""One step down named losses, unless one of them, or its gradient, is no finite number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from distraction_gym.errors import TrainingDiverged
+
+
+def descend(
+    losses: Mapping[str, Tensor], optimizers: Iterable[Optimizer | None], clip: float | None = None
+) -> dict[str, Tensor]:
+    """Step each optimizer down the sum of the losses.
+
+    Args:
+        losses: Scalars, by name.
+        optimizers: Those whose parameters move; None is passed over.
+        clip: Largest norm of the gradient over all their parameters together.
+
+    Returns:
+        The losses, detached.
+
+    Raises:
+        TrainingDiverged: if a loss or the gradient is not finite, before any parameter moves.
+    """
+    stepped = [optimizer for optimizer in optimizers if optimizer is not None]
+    values = torch.stack([loss.detach() for loss in losses.values()])
+    if not values.isfinite().all():
+        told = zip(losses, values.tolist(), strict=True)
+        bad = [f"{name} is {value}" for name, value in told if not math.isfinite(value)]
+        raise TrainingDiverged(", ".join(bad))
+    for optimizer in stepped:
+        optimizer.zero_grad()
+    torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
+    # A parameter in two optimizers (a trunk that auxiliary losses train as well) counts once.
+    owned = {id(p): p for optimizer in stepped for p in _parameters(optimizer)}
+    norm = _norm(list(owned.values()), clip)
+    if not norm.isfinite():
+        raise TrainingDiverged(f"the gradient of {' + '.join(losses)} has norm {norm.item()}")
+    for optimizer in stepped:
+        optimizer.step()
+    return dict(zip(losses, values.unbind(), strict=True))
+
+
+def _parameters(optimizer: Optimizer) -> Iterable[nn.Parameter]:
+    return (p for group in optimizer.param_groups for p in group["params"])
+
+
+def _norm(parameters: list[nn.Parameter], clip: float | None) -> Tensor:
+    """Return the norm of all gradients together, and scale them down to `clip`."""
+    if clip is not None:
+        return nn.utils.clip_grad_norm_(parameters, clip)
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
