@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from distraction_gym.agents.common.augmentations import AUGMENTATIONS, Overlay
+from distraction_gym.agents.common.augmentations import Augment, build
 from distraction_gym.agents.common.visual_sac import Batch, VisualSAC
 
 __all__ = ["SVEA"]
@@ -18,7 +18,9 @@ class SVEA(VisualSAC):
 
     Args:
         *args: As `VisualSAC`.
-        augment: Strong augmentation, a name in `AUGMENTATIONS`: `"overlay"` or `"random_conv"`.
+        augment: Strong augmentation, a name in `AUGMENTATIONS` such as `"overlay"` or
+            `"random_conv"`; or a list of what acts one after the other, names or
+            `{"kind": name, **arguments}`.
         overlay_images: Pictures for `"overlay"`: `"generated"`, or a folder (Places365's layout).
         overlay_alpha: Their weight.
         svea_alpha: Weight of the clean half of the loss.
@@ -31,7 +33,7 @@ class SVEA(VisualSAC):
     def __init__(
         self,
         *args: Any,
-        augment: str = "overlay",
+        augment: Augment = "overlay",
         overlay_images: str = "generated",
         overlay_alpha: float = 0.5,
         svea_alpha: float = 0.5,
@@ -70,9 +72,8 @@ class SVEA(VisualSAC):
 
     def _setup_model(self) -> None:
         super()._setup_model()
-        strong = AUGMENTATIONS[self.augment]
         overlay = {"images": self.overlay_images, "alpha": self.overlay_alpha}
-        self.augmentation = strong(**(overlay if strong is Overlay else {}))
+        self.augmentation = build(self.augment, {"overlay": overlay})
 
     def _excluded_save_params(self) -> list[str]:
         return [*super()._excluded_save_params(), "augmentation"]
