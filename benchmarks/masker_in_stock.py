@@ -61,7 +61,7 @@ ALGORITHMS: dict[str, Any] = {
         target_update_interval=500,
     ),
 }
-STEPS = {"ppo": 40_000, "dqn": 24_000}
+STEPS = {"ppo": 40_000, "dqn": 20_000}
 EXTRACTORS: dict[str, dict[str, Any]] = {
     "NatureCNN": {},
     "MaskerExtractor": {
