@@ -11,6 +11,8 @@ from gymnasium import spaces
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
+from distraction_gym.agents.common.augmentations import center_crop
+
 
 def initialize(module: nn.Module) -> None:
     """Initialise one layer in the way of the papers' code; use with `module.apply`.
@@ -41,6 +43,11 @@ class PixelEncoder(BaseFeaturesExtractor):
         observation_space: Channel-first pictures.
         filters: Filters of each layer.
         strides: Stride of each layer; its length is the number of layers.
+        crop: Side of the square in the middle that is read; None for the whole picture. Pictures
+            of that very size, such as random crops, are read as they are (DMC-GB's code).
+
+    Raises:
+        ValueError: if the pictures are smaller than the crop.
     """
 
     PAPER_STRIDES = (2, *[1] * 10)
@@ -51,9 +58,11 @@ class PixelEncoder(BaseFeaturesExtractor):
         observation_space: spaces.Box,
         filters: int = 32,
         strides: Sequence[int] | None = None,
+        crop: int | None = None,
     ) -> None:
+        blank = _cropped(torch.zeros(1, *observation_space.shape), crop)
         if strides is None:
-            small = min(observation_space.shape[1:]) < 60
+            small = min(blank.shape[2:]) < 60
             strides = self.SMALL_STRIDES if small else self.PAPER_STRIDES
         channels = [observation_space.shape[0], *[filters] * len(strides)]
         layers: list[nn.Module] = []
@@ -61,13 +70,18 @@ class PixelEncoder(BaseFeaturesExtractor):
             layers += [nn.Conv2d(inward, outward, 3, stride), nn.ReLU()]
         convolutions = nn.Sequential(*layers[:-1])
         with torch.no_grad():
-            size = convolutions(torch.zeros(1, *observation_space.shape)).numel()
+            size = convolutions(blank).numel()
         super().__init__(observation_space, features_dim=size)
+        self.crop = crop
         self.convolutions = convolutions.apply(initialize)
 
     def forward(self, observations: Tensor) -> Tensor:
         """Encode normalised pictures."""
-        return self.convolutions(observations).flatten(1)
+        return self.convolutions(_cropped(observations, self.crop)).flatten(1)
+
+
+def _cropped(pictures: Tensor, crop: int | None) -> Tensor:
+    return pictures if crop is None else center_crop(pictures, crop)
 
 
 class Projection(nn.Sequential):
