@@ -1,0 +1,114 @@
+"""Which pixels a score depends on: input gradients, guided backpropagation, quantile masks.
+
+Nothing here leaves a gradient at a parameter, draws a random number or stays hooked to a network.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+Score = Callable[[Tensor], Tensor]
+"""Pictures `(B, 3k, H, W)` -> one number per sample that depends on that sample alone."""
+
+
+def input_gradients(score: Score, obs: Tensor) -> Tensor:
+    """Return the gradient of each sample's score at its picture, a constant like `obs`.
+
+    Works under `torch.no_grad()` too.
+
+    Args:
+        score: What to differentiate.
+        obs: Float pictures `(B, 3k, H, W)`.
+    """
+    with torch.enable_grad():
+        leaf = obs.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(score(leaf).sum(), leaf)
+    return gradient
+
+
+def guided_gradients(score: Score, obs: Tensor, network: nn.Module) -> Tensor:
+    """Return `input_gradients` by guided backpropagation (arXiv 1412.6806).
+
+    At every ReLU what would lower the score is dropped: negative gradients become zero.
+
+    Args:
+        score: What to differentiate; it runs `network`.
+        obs: Float pictures `(B, 3k, H, W)`.
+        network: Its `nn.ReLU` modules guide, wherever in it they are. Other activations pass
+            gradients as ever.
+
+    Raises:
+        ValueError: if the score met none.
+    """
+    with _guided(network) as met:
+        gradient = input_gradients(score, obs)
+    if not met:
+        raise ValueError(
+            f"guided backpropagation met no nn.ReLU module in this {type(network).__name__}: it "
+            "needs ReLUs, as modules and not as calls of torch.relu. With "
+            'policy_kwargs, type:  "activation_fn": torch.nn.ReLU'
+        )
+    return gradient
+
+
+@contextmanager
+def _guided(network: nn.Module) -> Iterator[list[nn.Module]]:
+    """Guide what runs in here, and list the ReLUs that it runs through."""
+    met: list[nn.Module] = []
+
+    def guide(module: nn.Module, _: object, output: Tensor) -> None:
+        met.append(module)
+        # max(g, 0) where the input was positive: the same before the ReLU's own step as after it.
+        output.register_hook(_positive)  # type: ignore[no-untyped-call]
+
+    rectifiers = [module for module in network.modules() if isinstance(module, nn.ReLU)]
+    hooks = [module.register_forward_hook(guide) for module in rectifiers]
+    try:
+        yield met
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _positive(gradient: Tensor) -> Tensor:
+    return gradient.clamp(min=0)
+
+
+def per_pixel(gradients: Tensor) -> Tensor:
+    """Return the largest size over a frame's colours: `(B, 3k, H, W)` -> `(B, k, H, W)`."""
+    frames = gradients.reshape(len(gradients), -1, 3, *gradients.shape[2:])
+    return frames.abs().amax(2)
+
+
+def quantile_mask(saliency: Tensor, quantile: float) -> Tensor:
+    """Return which pixels reach the quantile of their sample's frame, bool `(B, k, H, W)`.
+
+    About `1 - quantile` of them do; more where many are equal, and all where most are zero, as
+    in SGQN's official code.
+
+    Args:
+        saliency: `(B, k, H, W)`.
+        quantile: In [0, 1], linear between two pixels as `torch.quantile` has it.
+
+    Raises:
+        ValueError: for another quantile.
+    """
+    if not 0.0 <= quantile <= 1.0:
+        raise ValueError(f"quantile must lie in [0, 1], got {quantile}")
+    pixels = saliency.flatten(2)
+    # No pixel lies between the quantile and the next larger one, so that one is the limit. It is
+    # picked, not sorted for, and torch.quantile refuses more than 16 million numbers.
+    rank = math.ceil(round(quantile * (pixels.shape[2] - 1), 6))
+    limit = pixels.kthvalue(rank + 1, dim=2).values
+    return saliency >= limit[..., None, None]
+
+
+def normalized(saliency: Tensor) -> Tensor:
+    """Scale each picture `(..., H, W)` so that its largest value is 1; one of zeros stays."""
+    largest = saliency.flatten(-2).amax(-1)[..., None, None]
+    return saliency / largest.clamp_min(torch.finfo(saliency.dtype).tiny)
