@@ -14,11 +14,12 @@ SEEN = "network sees"
 
 
 def agent_view(model: Any) -> View:
-    """Return a function from an observation to panels: `"mask"` (if there is one) and what is seen.
+    """Return a function from an observation to panels: what `explain` shows, and what is seen.
 
     Args:
         model: A trained model. One with `encode_inputs` shows what that hook passes on, one with
-            `explain` its mask as well; any other sees the observation itself.
+            `explain` that as well, under its own name (`EXPLAINS`, such as `"mask"`); any other
+            sees the observation itself.
     """
 
     def view(obs: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray]:
@@ -28,7 +29,7 @@ def agent_view(model: Any) -> View:
         with torch.no_grad():
             batch = torch.as_tensor(obs[None], device=model.device).float()
             if hasattr(model, "explain"):
-                panels["mask"] = model.explain(batch)[0].cpu().numpy()
+                panels[model.EXPLAINS] = model.explain(batch)[0].cpu().numpy()
             seen = model.encode_inputs(batch)[0].clamp(0, 255).round().byte().cpu().numpy()
         return {**panels, SEEN: newest_frame(seen)}
 

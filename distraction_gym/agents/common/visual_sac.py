@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from distraction_gym.agents.common.allocator import keep_freed_memory
 from distraction_gym.agents.common.augmentations import RandomShift
 from distraction_gym.agents.common.descent import descend
+from distraction_gym.agents.common.explain import ExplainMixin
 from distraction_gym.agents.common.model_files import SafeSaveMixin
 from distraction_gym.agents.common.policy import PixelCritic, VisualSACPolicy
 from distraction_gym.agents.common.replay import FrameReplayBuffer
@@ -46,7 +47,7 @@ class Batch(NamedTuple):
     """Observations as they were sampled, uint8, not even shifted."""
 
 
-class VisualSAC(SafeSaveMixin, stable_baselines3.SAC):
+class VisualSAC(ExplainMixin, SafeSaveMixin, stable_baselines3.SAC):
     """SAC from pixels: a trunk shared by actor and critic, trained by the critic's loss.
 
     Defaults are those of DMC-GB's code (arXiv 2011.13389). With

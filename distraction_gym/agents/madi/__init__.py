@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from distraction_gym.agents.madi.masker import Masker
@@ -27,6 +26,8 @@ class MaDi(SVEA):
         shift_next: 0, since the official code leaves next observations unshifted.
         **kwargs: As `SVEA`.
     """
+
+    EXPLAINS = "mask"
 
     def __init__(
         self,
@@ -60,7 +61,6 @@ class MaDi(SVEA):
         frames = obs.view(len(obs), -1, 3, *obs.shape[2:])
         return (frames * self.masks(obs).unsqueeze(2)).view_as(obs)
 
-    @torch.no_grad()
-    def explain(self, obs: Tensor) -> Tensor:
+    def attention(self, obs: Tensor) -> Tensor:
         """Return the newest frame's mask, `(B, H, W)` in (0, 1)."""
-        return self.masks(obs.float())[:, -1]
+        return self.masks(obs)[:, -1]
