@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from distraction_gym.agents import SAC, SVEA, MaDi
+from distraction_gym.agents import SAC, SRM, SVEA, MaDi
 from distraction_gym.agents.common.visual_sac import Batch
 
 torch.set_num_threads(1)
@@ -56,6 +56,7 @@ OWN = {
     SAC: {},
     SVEA: {"augment": "random_conv"},
     MaDi: {"augment": "random_conv", "masker_filters": 4},
+    SRM: {},
 }
 
 

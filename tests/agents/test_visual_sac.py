@@ -15,7 +15,7 @@ from stable_baselines3.common.callbacks import EvalCallback
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 
-from distraction_gym.agents import SAC, SVEA, MaDi
+from distraction_gym.agents import SAC, SRM, SVEA, MaDi
 from distraction_gym.agents.common.visual_sac import Batch, VisualSAC
 from distraction_gym.errors import CheckpointError, UnsupportedEnvironment
 
@@ -216,7 +216,7 @@ SMALL_NO_SEED = {"batch_size": 8, "buffer_size": 200}
 class TestShift:
     def test_defaults_follow_the_official_code_of_each_method(self):
         shifts = {cls: (small(cls).shift, small(cls).shift_next) for cls in AGENTS}
-        assert shifts == {SAC: (0, 0), SVEA: (4, 4), MaDi: (4, 0)}
+        assert shifts == {SAC: (0, 0), SVEA: (4, 4), MaDi: (4, 0), SRM: (4, 4)}
 
     def test_madi_shifts_observations_but_not_next_observations(self):
         model = small(MaDi, learning_starts=300)
