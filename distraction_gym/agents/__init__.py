@@ -13,13 +13,41 @@ from distraction_gym.registry import Registry
 AGENTS: Registry[str] = Registry("agent")
 """Name on the command line -> `"module:class"`; torch loads when the class is asked for."""
 
-for _name, _class in (("sac", "SAC"), ("svea", "SVEA"), ("madi", "MaDi"), ("srm", "SRM")):
+_CLASSES = {
+    "sac": "SAC",
+    "rad": "RAD",
+    "drq": "DrQ",
+    "curl": "CURL",
+    "soda": "SODA",
+    "pad": "PAD",
+    "svea": "SVEA",
+    "madi": "MaDi",
+    "srm": "SRM",
+    "drqv2": "DrQv2",
+    "pieg": "PIEG",
+    "sgqn": "SGQN",
+}
+for _name, _class in _CLASSES.items():
     AGENTS.add(_name, f"distraction_gym.agents.{_name}:{_class}")
 
 _MODULES = {path.split(":")[1]: path.split(":")[0] for path in AGENTS.values()}
 _MODULES["MaskerExtractor"] = "distraction_gym.agents.madi.extractor"
 
-__all__ = ["AGENTS", "SAC", "SRM", "SVEA", "MaDi", "MaskerExtractor"]
+__all__ = [
+    "AGENTS",
+    "CURL",
+    "PAD",
+    "PIEG",
+    "RAD",
+    "SAC",
+    "SGQN",
+    "SODA",
+    "SVEA",
+    "DrQ",
+    "DrQv2",
+    "MaDi",
+    "MaskerExtractor",
+]
 
 
 def __getattr__(name: str) -> Any:

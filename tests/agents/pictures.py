@@ -9,7 +9,20 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from distraction_gym.agents import SAC, SRM, SVEA, MaDi
+from distraction_gym.agents import (
+    CURL,
+    PAD,
+    PIEG,
+    RAD,
+    SAC,
+    SGQN,
+    SODA,
+    SRM,
+    SVEA,
+    DrQ,
+    DrQv2,
+    MaDi,
+)
 from distraction_gym.agents.common.visual_sac import Batch
 
 torch.set_num_threads(1)
@@ -54,9 +67,28 @@ SMALL: dict[str, Any] = {
 }
 OWN = {
     SAC: {},
+    RAD: {"crop": 30},
+    DrQ: {},
+    CURL: {"crop": 30},
+    SODA: {"crop": 30, "augment": "random_conv", "soda_batch_size": 16},
+    PAD: {"crop": 30, "head_layers": 1, "inverse_units": 32},
     SVEA: {"augment": "random_conv"},
     MaDi: {"augment": "random_conv", "masker_filters": 4},
+    SGQN: {"augment": "random_conv", "decoder_filters": [4, 8, 4]},
     SRM: {},
+    DrQv2: {"train_freq": 1, "noise_steps": 300, "learning_rate": 1e-3},
+    PIEG: {
+        "augment": "random_conv",
+        "backbone": "random",
+        "train_freq": 1,
+        "noise_steps": 300,
+        "learning_rate": 1e-3,
+        "policy_kwargs": {
+            "net_arch": [32, 32],
+            "projection_dim": 16,
+            "features_extractor_kwargs": {"features": 32},
+        },
+    },
 }
 
 
@@ -74,7 +106,35 @@ def random_batch(stack: int = 1, size: int = 6, seed: int = 0) -> Batch:
 
     obs, next_obs = (rand(size, 3 * stack, SIDE, SIDE) * 255 for _ in range(2))
     discount = 0.9 * (rand(size, 1) > 0.3)
-    return Batch(obs, 2 * rand(size, 1) - 1, rand(size, 1), next_obs, discount)
+    return Batch(obs, 2 * rand(size, 1) - 1, rand(size, 1), next_obs, discount, obs.byte())
+
+
+def components(model: Any) -> dict[str, list[torch.nn.Parameter]]:
+    """Sort a model's weights by what they belong to; the trunk belongs to itself."""
+    critic, actor, target = model.critic, model.actor, model.critic_target
+    trunk = list(critic.features_extractor.parameters())
+    shared = {id(parameter) for parameter in trunk}
+    parts = {
+        "trunk": trunk,
+        "critic projection": list(critic.projection.parameters()),
+        "critic heads": [p for head in critic.q_networks for p in head.parameters()],
+        "actor": [p for p in actor.parameters() if id(p) not in shared],
+        "target": [p for p in target.parameters() if id(p) not in shared],
+        "alpha": [] if model.log_ent_coef is None else [model.log_ent_coef],
+    }
+    return parts | {name: list(module.parameters()) for name, module in model.extras.items()}
+
+
+def moved_parts(model: Any, act: Any) -> set[str]:
+    """Do something to a model and name the components of which any weight has moved."""
+    parts = components(model)
+    before = {name: [p.detach().clone() for p in part] for name, part in parts.items()}
+    act()
+    return {
+        name
+        for name, part in parts.items()
+        if any(not torch.equal(p, q) for p, q in zip(part, before[name], strict=True))
+    }
 
 
 def in_float64(batch: Batch) -> Batch:
@@ -89,6 +149,17 @@ def weights(module: torch.nn.Module) -> list[torch.Tensor]:
 def moved(module: torch.nn.Module, before: list[torch.Tensor]) -> bool:
     """Return whether any weight differs from what it was."""
     return any(not torch.equal(p, q) for p, q in zip(module.parameters(), before, strict=True))
+
+
+def equal_updates(first: Any, second: Any, updates: int = 4) -> None:
+    """Make the same updates of two agents, and compare every weight of their policies."""
+    for update in range(updates):
+        for model in (first, second):
+            torch.manual_seed(update)
+            model._update(random_batch(seed=update))
+    pairs = zip(first.policy.state_dict().items(), second.policy.state_dict().values(), strict=True)
+    for (name, ours), theirs in pairs:
+        assert torch.equal(ours, theirs), name
 
 
 def drift(module: torch.nn.Module) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
-from stable_baselines3.common.buffers import ReplayBuffer
+from stable_baselines3.common.buffers import NStepReplayBuffer, ReplayBuffer
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from distraction_gym.agents.common.replay import FrameReplayBuffer
@@ -24,9 +24,12 @@ def pictures(channels: int) -> spaces.Box:
 class Stream:
     """Episodes of random length for one environment, as SB3's VecEnv would tell them."""
 
-    def __init__(self, seed: int, stack: int, channels: int, start: str) -> None:
+    def __init__(
+        self, seed: int, stack: int, channels: int, start: str, breaks: float = 0.03
+    ) -> None:
         self.rng = np.random.default_rng(seed)
         self.stack, self.channels, self.start = stack, channels, start
+        self.breaks = breaks  # how often an episode breaks off without a done
         self.reset()
 
     def frame(self) -> np.ndarray:
@@ -45,7 +48,7 @@ class Stream:
         self.obs, self.left = next_obs, self.left - 1
         done = self.left == 0
         truncated = bool(done and self.rng.random() < 0.5)
-        if done or self.rng.random() < 0.03:  # 3%: the episode breaks off without a done
+        if done or self.rng.random() < self.breaks:
             self.reset()
         return obs, next_obs, self.rng.uniform(-1, 1, 2), self.rng.normal(), done, truncated
 
@@ -130,7 +133,8 @@ def test_next_obs_of_a_time_limit_is_the_terminal_picture():
     for obs, following, done in steps:
         stacks = np.concatenate(obs)[None], np.concatenate(following)[None]
         ours.add(*stacks, np.zeros((1, 2)), np.zeros(1), np.array([done]), [{}])
-    obs, following = ours._stacks(np.arange(3), np.zeros(3, int))
+    at = np.arange(3), np.zeros(3, int)
+    obs, following = ours._observations(*at), ours._next_observations(*at)
     assert obs[:, ::3, 0, 0].tolist() == [[1, 1], [1, 2], [4, 4]]
     assert following[:, ::3, 0, 0].tolist() == [[1, 2], [2, 3], [4, 5]]
 
@@ -239,3 +243,36 @@ def test_one_step_that_a_callback_cut_off_is_kept_as_it_is(n_envs):
         assert_same_samples(ours, slow)
         feed([ours, slow], streams, 1)
         assert_same_samples(ours, slow)
+
+
+@pytest.mark.parametrize("n_envs", [1, 2])
+@pytest.mark.parametrize("n_steps", [2, 3, 5])
+def test_returns_over_steps_are_those_of_the_stock_buffer(n_envs, n_steps):
+    args = (40, pictures(9), ACTIONS, "cpu", n_envs)
+    returns = {"n_steps": n_steps, "gamma": 0.9}
+    ours, slow = FrameReplayBuffer(*args, **returns), NStepReplayBuffer(*args, **returns)
+    streams = [Stream(seed, 3, 3, "random", breaks=0.0) for seed in range(n_envs)]
+    for steps in (7, 15, 60):  # not full, full, and wrapped around
+        feed([ours, slow], streams, steps)
+        for _ in range(10):
+            assert_same_samples(ours, slow)
+
+
+def test_returns_stop_where_an_episode_breaks_off():
+    ours = FrameReplayBuffer(40, pictures(9), ACTIONS, "cpu", n_steps=3, gamma=0.5)
+    frames = [np.full((3, SIDE, SIDE), value, np.uint8) for value in range(9)]
+
+    def add(newest: int, reward: float) -> None:
+        obs = np.concatenate(frames[newest - 2 : newest + 1])
+        following = np.concatenate(frames[newest - 1 : newest + 2])
+        ours.add(
+            obs[None], following[None], np.zeros((1, 2)), np.array([reward]), np.zeros(1), [{}]
+        )
+
+    add(2, 1.0)
+    add(3, 1.0)
+    add(6, 100.0)  # after a reset from outside: no done, another episode
+    last, returns, after = ours._returns(np.array([0, 1, 2]), np.zeros(3, int), None)
+    assert last.tolist() == [1, 1, 2]
+    assert returns.tolist() == [1.5, 1.0, 100.0]
+    assert after.tolist() == [0.25, 0.5, 0.5]

@@ -109,7 +109,7 @@ class VisualSACPolicy(SACPolicy):
             super()._build(lr_schedule)
             return
         self.critic = self.make_critic()
-        self.critic_target = self.make_critic()
+        self.critic_target = self.make_target()
         self.critic_target.load_state_dict(self.critic.state_dict())
         self.critic_target.set_training_mode(False)
         self.actor = self.make_actor(self.critic.features_extractor)
@@ -135,6 +135,10 @@ class VisualSACPolicy(SACPolicy):
             return super().make_critic(features_extractor)
         kwargs = self._update_features_extractor(self.critic_kwargs, features_extractor)
         return PixelCritic(projection_dim=self.projection_dim, **kwargs).to(self.device)
+
+    def make_target(self) -> ContinuousCritic:
+        """Build the critic that follows the other."""
+        return self.make_critic()
 
     def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> Tensor:
         if self.input_hook is not None:

@@ -46,6 +46,9 @@ class FrameReplayBuffer(ReplayBuffer):
         handle_timeout_termination: Bootstrap from the last observation of a time limit.
         frame_channels: Channels of one frame: 3 for RGB, 1 for grey.
         storage_device: Where frames are kept: `"cpu"`, or a GPU (no copies when sampling there).
+        n_steps: Steps whose rewards a sample sums up, fewer where an episode ends; its `discounts`
+            then say what the value that follows them counts. As `NStepReplayBuffer` has it.
+        gamma: Discount of those rewards.
 
     Raises:
         UnsupportedEnvironment: for observations that are not stacks of pictures.
@@ -62,6 +65,8 @@ class FrameReplayBuffer(ReplayBuffer):
         handle_timeout_termination: bool = True,
         frame_channels: int = 3,
         storage_device: torch.device | str = "cpu",
+        n_steps: int = 1,
+        gamma: float = 0.99,
     ) -> None:
         if optimize_memory_usage:
             raise ValueError(
@@ -78,6 +83,7 @@ class FrameReplayBuffer(ReplayBuffer):
         self.frame_channels = frame_channels
         self.stack = self.obs_shape[0] // frame_channels
         self.storage_device = torch.device(storage_device)
+        self.n_steps, self.gamma = n_steps, gamma
         # One slot per transition, the older frames of the oldest, the next frame of the newest.
         self.ring = self.buffer_size + self.stack
         self._allocate_small()
@@ -205,37 +211,81 @@ class FrameReplayBuffer(ReplayBuffer):
                 "pictures are stored as they are: use VecNormalize(..., norm_obs=False)"
             )
         envs = np.random.randint(0, high=self.n_envs, size=(len(batch_inds),))
-        obs, next_obs = self._stacks(batch_inds, envs)
-        at = (batch_inds, envs)
-        dones = (self.dones[at] * (1 - self.timeouts[at])).reshape(-1, 1)
-        rewards = self._normalize_reward(self.rewards[at].reshape(-1, 1), env)
+        last, rewards, discounts = self._returns(batch_inds, envs, env)
+        dones = self.dones[last, envs] * (1 - self.timeouts[last, envs])
         return ReplayBufferSamples(
-            obs.to(self.device),
-            self.to_torch(self.actions[at]),
-            next_obs.to(self.device),
-            self.to_torch(dones),
-            self.to_torch(rewards),
+            self._observations(batch_inds, envs).to(self.device),
+            self.to_torch(self.actions[batch_inds, envs]),
+            self._next_observations(last, envs).to(self.device),
+            self.to_torch(dones.reshape(-1, 1)),
+            self.to_torch(rewards.reshape(-1, 1)),
+            None if self.n_steps == 1 else self.to_torch(discounts.reshape(-1, 1)),
         )
 
-    def _stacks(self, slots: np.ndarray, envs: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """Put together the stacks of transitions, both `(B, k * frame_channels, H, W)`."""
+    def _returns(
+        self, slots: np.ndarray, envs: np.ndarray, env: VecNormalize | None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the last slot that each return reaches, the returns, and what comes after counts.
+
+        A return ends with its episode or segment, and at the newest transition.
+        """
+        steps = np.arange(self.n_steps, dtype=np.int64)
+        reached = (slots[:, None] + steps) % self.buffer_size
+        at = (reached, envs[:, None])
+        ends = (self.dones[at] > 0) | self.ends[at] | (reached == (self.pos - 1) % self.buffer_size)
+        ends[:, -1] = True
+        last = ends.argmax(axis=1)
+        discounts = np.float32(self.gamma) ** steps.astype(np.float32)
+        kept = discounts * (steps <= last[:, None])
+        returns = (self._normalize_reward(self.rewards[at], env) * kept).sum(axis=1)
+        after = np.float32(self.gamma) ** (last + 1).astype(np.float32)
+        return reached[np.arange(len(slots)), last], returns, after
+
+    def _counts_and_ages(
+        self, slots: np.ndarray, envs: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         counts = self.count - 1 - (self.pos - 1 - slots) % self.buffer_size
-        ages = self.ages[slots, envs].astype(np.int64)
+        return counts, self.ages[slots, envs].astype(np.int64)
+
+    def _rows(self, counts: np.ndarray, ages: np.ndarray) -> np.ndarray:
+        """Return the frame slots `(B, k)` of observations."""
         # The first frame of a segment stands in for those before it.
         back = np.minimum(np.arange(self.stack)[::-1], ages[:, None])
-        now = (counts[:, None] - back) % self.ring
-        following = np.concatenate([now[:, 1:], (counts[:, None] + 1) % self.ring], axis=1)
-        obs, next_obs = self._gather(now, envs), self._gather(following, envs)
-        if self.heads:
-            for row in np.flatnonzero(ages < self.stack - 1):
-                age = int(ages[row])
-                head = self.heads.get((int((counts[row] - age) % self.ring), int(envs[row])))
-                self._restore_head(obs[row], head, age)
-                self._restore_head(next_obs[row], head, age + 1)
+        return (counts[:, None] - back) % self.ring
+
+    def _observations(self, slots: np.ndarray, envs: np.ndarray) -> torch.Tensor:
+        """Put together the observations of transitions, `(B, k * frame_channels, H, W)`."""
+        counts, ages = self._counts_and_ages(slots, envs)
+        obs = self._gather(self._rows(counts, ages), envs)
+        self._restore_heads(obs, counts, ages, envs, 0)
+        return obs
+
+    def _next_observations(self, slots: np.ndarray, envs: np.ndarray) -> torch.Tensor:
+        """Put together the observations that followed, `(B, k * frame_channels, H, W)`."""
+        counts, ages = self._counts_and_ages(slots, envs)
+        newest = (counts[:, None] + 1) % self.ring
+        rows = np.concatenate([self._rows(counts, ages)[:, 1:], newest], axis=1)
+        next_obs = self._gather(rows, envs)
+        self._restore_heads(next_obs, counts, ages, envs, 1)
         for row in np.flatnonzero(self.ends[slots, envs]):
-            tail = self.tails[int(slots[row]), int(envs[row])]
-            next_obs[row] = torch.as_tensor(tail)
-        return obs, next_obs
+            next_obs[row] = torch.as_tensor(self.tails[int(slots[row]), int(envs[row])])
+        return next_obs
+
+    def _restore_heads(
+        self,
+        stacks: torch.Tensor,
+        counts: np.ndarray,
+        ages: np.ndarray,
+        envs: np.ndarray,
+        later: int,
+    ) -> None:
+        """Put back the frames from before a segment that stacks `later` steps on still show."""
+        if not self.heads:
+            return
+        for row in np.flatnonzero(ages < self.stack - 1):
+            age = int(ages[row])
+            head = self.heads.get((int((counts[row] - age) % self.ring), int(envs[row])))
+            self._restore_head(stacks[row], head, age + later)
 
     def _restore_head(self, stack: torch.Tensor, head: np.ndarray | None, age: int) -> None:
         """Put back the frames from before the segment that a stack of this age still shows."""

@@ -64,7 +64,9 @@ class VisualSAC(ExplainMixin, SafeSaveMixin, stable_baselines3.SAC):
         gamma: Discount.
         ent_coef: Entropy coefficient; `"auto_0.1"` learns it, from 0.1.
         target_update_interval: Updates from one target update to the next.
+        n_steps: Steps whose rewards a target sums up before it asks the target network.
         replay_buffer_class: None for `FrameReplayBuffer`, which stores each frame once.
+        replay_buffer_kwargs: Its arguments.
         encoder_tau: Rate at which the target's trunk and projection follow; None for `tau`.
         ent_coef_lr: Adam's rate for the entropy coefficient; None for `learning_rate`.
         ent_coef_beta1: Adam's first beta there.
@@ -94,7 +96,9 @@ class VisualSAC(ExplainMixin, SafeSaveMixin, stable_baselines3.SAC):
         *,
         ent_coef: str | float = "auto_0.1",
         target_update_interval: int = 2,
+        n_steps: int = 1,
         replay_buffer_class: Any = None,
+        replay_buffer_kwargs: dict[str, Any] | None = None,
         encoder_tau: float | None = 0.05,
         ent_coef_lr: float | None = 1e-4,
         ent_coef_beta1: float = 0.5,
@@ -113,6 +117,7 @@ class VisualSAC(ExplainMixin, SafeSaveMixin, stable_baselines3.SAC):
         self.shift, self.shift_next = shift, shift_next
         self.keep_last_good: Callable[[], Path | None] | None = None
         self._notes: dict[str, list[Tensor]] = defaultdict(list)
+        returns = {"n_steps": n_steps, "gamma": gamma} if n_steps > 1 else {}
         super().__init__(
             policy,
             env,
@@ -125,6 +130,8 @@ class VisualSAC(ExplainMixin, SafeSaveMixin, stable_baselines3.SAC):
             ent_coef=ent_coef,
             target_update_interval=target_update_interval,
             replay_buffer_class=replay_buffer_class or FrameReplayBuffer,
+            # To the buffer alone: SB3 warns of its own `n_steps` beside a buffer class.
+            replay_buffer_kwargs={**returns, **(replay_buffer_kwargs or {})},
             _init_setup_model=_init_setup_model,
             **kwargs,
         )
@@ -295,6 +302,11 @@ class VisualSAC(ExplainMixin, SafeSaveMixin, stable_baselines3.SAC):
 
     def _setup_model(self) -> None:
         self._check_pictures()
+        if self.batch_size > self.buffer_size:
+            raise ValueError(
+                f"batch_size={self.batch_size} is more than buffer_size={self.buffer_size} holds: "
+                "make the batch smaller or the buffer larger"
+            )
         super()._setup_model()
         if self.log_ent_coef is not None:
             rate = self.lr_schedule(1) if self.ent_coef_lr is None else self.ent_coef_lr
@@ -309,7 +321,7 @@ class VisualSAC(ExplainMixin, SafeSaveMixin, stable_baselines3.SAC):
         if not self.policy_kwargs.get("share_encoder", True):
             return
         space = self.observation_space
-        shape = space.shape or ()
+        shape: tuple[int, ...] = space.shape or ()
         if space.dtype != np.uint8 or len(shape) != 3 or shape[0] % 3:
             raise UnsupportedEnvironment(
                 f"{type(self).__name__} acts from stacked RGB frames, uint8 (3k, H, W), got "
