@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
+from distraction_gym.agents.madi.health import MaskWatch, measure
 from distraction_gym.agents.madi.masker import Masker
+from distraction_gym.agents.madi.thresholds import THRESHOLDS, binarize
 from distraction_gym.agents.svea import SVEA
+from distraction_gym.registry import unknown
 
 __all__ = ["MaDi", "Masker"]
+
+MASK_TYPES = ("soft", "hard", "mixed")
+LOOK_EVERY = 500
+"""Updates between looks at whether the masks have failed."""
 
 
 class MaDi(SVEA):
@@ -23,8 +33,18 @@ class MaDi(SVEA):
         masker_lr: Adam's rate for the Masker.
         masker_filters: Filters of its hidden layers.
         masker_layers: Convolutions in all.
+        mask_type: `"soft"`; `"hard"`, masks of 0 and 1 everywhere, through which no gradient
+            reaches the Masker; or `"mixed"`, soft while the model learns, and hard whenever
+            anyone else asks it to act or to explain itself.
+        threshold_mode: How masks become hard: `"fix"`, `"avg"` or `"quantile"`
+            (`madi.thresholds`).
+        mask_threshold: What `"fix"` compares with, or the share of pixels that `"quantile"` keeps.
         shift_next: 0, since the official code leaves next observations unshifted.
         **kwargs: As `SVEA`.
+
+    Raises:
+        UnknownName: for a mask type or threshold mode that does not exist.
+        ValueError: for a threshold outside (0, 1].
     """
 
     EXPLAINS = "mask"
@@ -35,20 +55,26 @@ class MaDi(SVEA):
         masker_lr: float = 1e-3,
         masker_filters: int = 32,
         masker_layers: int = 3,
+        mask_type: str = "soft",
+        threshold_mode: str = "fix",
+        mask_threshold: float = 0.5,
         shift_next: int = 0,
         **kwargs: Any,
     ) -> None:
+        if mask_type not in MASK_TYPES:
+            raise unknown("mask type", mask_type, MASK_TYPES)
+        if threshold_mode not in THRESHOLDS:
+            raise unknown("threshold mode", threshold_mode, THRESHOLDS)
+        if not 0.0 < mask_threshold <= 1.0:
+            raise ValueError(f"mask_threshold must lie in (0, 1], got {mask_threshold}")
         self.masker_lr = masker_lr
         self.masker_filters, self.masker_layers = masker_filters, masker_layers
+        self.mask_type = mask_type
+        self.threshold_mode, self.mask_threshold = threshold_mode, mask_threshold
+        self._learns = False
         super().__init__(*args, shift_next=shift_next, **kwargs)
 
-    def extra_modules(self) -> dict[str, nn.Module]:
-        """Return the Masker."""
-        return {"masker": Masker(self.masker_filters, self.masker_layers)}
-
-    def critic_groups(self) -> list[dict[str, Any]]:
-        """Have the critic's loss train the Masker."""
-        return [{"params": self.extras["masker"].parameters(), "lr": self.masker_lr}]
+    # Masks.
 
     def masks(self, obs: Tensor) -> Tensor:
         """Return one soft mask per frame, `(B, k, H, W)` in (0, 1), of `(B, 3k, H, W)`, 0-255."""
@@ -58,9 +84,61 @@ class MaDi(SVEA):
 
     def encode_inputs(self, obs: Tensor) -> Tensor:
         """Multiply each frame by the mask that the Masker makes of it."""
+        masks = self.masks(obs)
+        if self._learns and torch.is_grad_enabled():  # the critic's pass
+            self._observe(masks)
         frames = obs.view(len(obs), -1, 3, *obs.shape[2:])
-        return (frames * self.masks(obs).unsqueeze(2)).view_as(obs)
+        return (frames * self._harden(masks).unsqueeze(2)).view_as(obs)
 
     def attention(self, obs: Tensor) -> Tensor:
-        """Return the newest frame's mask, `(B, H, W)` in (0, 1)."""
-        return self.masks(obs)[:, -1]
+        """Return the newest frame's mask as it applies, `(B, H, W)` in [0, 1]."""
+        return self._harden(self.masks(obs))[:, -1]
+
+    def _harden(self, masks: Tensor) -> Tensor:
+        """Make masks hard if their type says so, here and now."""
+        if self.mask_type == "soft" or (self.mask_type == "mixed" and self._learns):
+            return masks
+        return binarize(masks, self.threshold_mode, self.mask_threshold)
+
+    def _observe(self, masks: Tensor) -> None:
+        """Log what masks look like, and now and then look whether they have failed."""
+        found = measure(masks)
+        for name, value in found._asdict().items():
+            self.note(f"mask_{name}", value)
+        if self._n_updates % LOOK_EVERY == 0:
+            self.watch.look(self._n_updates, found.mean.item(), found.spread.item())
+
+    # What the loop asks.
+
+    def extra_modules(self) -> dict[str, nn.Module]:
+        """Return the Masker."""
+        return {"masker": Masker(self.masker_filters, self.masker_layers)}
+
+    def critic_groups(self) -> list[dict[str, Any]]:
+        """Have the critic's loss train the Masker."""
+        return [{"params": self.extras["masker"].parameters(), "lr": self.masker_lr}]
+
+    def train(self, gradient_steps: int, batch_size: int = 64) -> None:
+        """Update as `VisualSAC` does."""
+        with self._learning():
+            super().train(gradient_steps, batch_size)
+
+    def _sample_action(self, *args: Any, **kwargs: Any) -> Any:
+        # The actions that the replay buffer will hold: a part of learning, unlike `predict`.
+        with self._learning():
+            return super()._sample_action(*args, **kwargs)
+
+    @contextmanager
+    def _learning(self) -> Iterator[None]:
+        self._learns = True
+        try:
+            yield
+        finally:
+            self._learns = False
+
+    def _setup_model(self) -> None:
+        super()._setup_model()
+        self.watch = MaskWatch()
+
+    def _excluded_save_params(self) -> list[str]:
+        return [*super()._excluded_save_params(), "watch", "_learns"]
