@@ -31,16 +31,24 @@ class Predictor(Protocol):
 def play(model: Predictor, env: gym.Env, episodes: int, seed: int) -> tuple[float, ...]:
     """Return the undiscounted return of each episode, actions being the policy's mode.
 
+    A model that learns while it is tested has `adapter(seed)`, which returns what plays one
+    episode: with `predict`, and with `observe(obs, action, next_obs)`, called after every step.
+
     The first reset takes the seed and the others continue its streams: under the same seed, the
     physics of episode i is the same in every mode.
     """
     returns = []
     for episode in range(episodes):
         obs, _ = env.reset(seed=seed if episode == 0 else None)
+        player = model.adapter(seed + episode) if hasattr(model, "adapter") else model
+        observe = getattr(player, "observe", None)
         total, over = 0.0, False
         while not over:
-            action, _ = model.predict(obs, deterministic=True)
-            obs, reward, terminated, truncated, _ = env.step(action)
+            action, _ = player.predict(obs, deterministic=True)
+            next_obs, reward, terminated, truncated, _ = env.step(action)
+            if observe is not None:
+                observe(obs, action, next_obs)
+            obs = next_obs
             total, over = total + float(reward), terminated or truncated
         returns.append(total)
     return tuple(returns)

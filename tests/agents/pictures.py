@@ -137,6 +137,13 @@ def moved_parts(model: Any, act: Any) -> set[str]:
     }
 
 
+def scenes(size: int, seed: int = 0) -> torch.Tensor:
+    """Draw smooth pictures `(size, 3, SIDE, SIDE)`, 0-255, that crops leave recognisable."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(size, 3, 4, 4, generator=generator) * 255
+    return torch.nn.functional.interpolate(coarse, (SIDE, SIDE), mode="bilinear")
+
+
 def in_float64(batch: Batch) -> Batch:
     """Return the same batch in double precision."""
     return Batch(*(None if part is None else part.double() for part in batch))
