@@ -45,9 +45,9 @@ golden: full-env ## keep what every ID shows today as its golden picture (look f
 videos: full-env ## make the clips and recordings in videos/ anew
 	$(VENV)/python videos/make_videos.py
 
-bench: full-env ## the mini table: SAC, SVEA and MaDi over SEEDS seeds (hours): runs/bench
+bench: full-env ## the mini table: every agent over SEEDS seeds (hours): runs/bench
 	$(VENV)/python -m distraction_gym bench run --suite mini --task reach \
-		--algos sac svea madi --first-seed 1 --seeds $(SEEDS) --jobs $(JOBS) --out runs/bench $(ARGS)
+		--first-seed 1 --seeds $(SEEDS) --jobs $(JOBS) --out runs/bench $(ARGS)
 
 clean: ## remove .venv, caches and built files; runs/ stays
 	rm -rf .venv build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -36,7 +36,7 @@ def _add_run(actions: Commands) -> None:
     parser = actions.add_parser("run", help="run what has no records yet, then write the report")
     parser.add_argument("--suite", required=True)
     parser.add_argument("--task", required=True)
-    parser.add_argument("--algos", nargs="+", required=True, metavar="ALGO")
+    parser.add_argument("--algos", nargs="+", metavar="ALGO", help="default: every agent")
     parser.add_argument("--modes", nargs="+", default=list(MODES), metavar="MODE")
     parser.add_argument("--seeds", type=positive, default=5, help="how many (default: 5)")
     parser.add_argument("--first-seed", type=int, default=0, help="(default: 0)")
@@ -59,13 +59,14 @@ def _add_run(actions: Commands) -> None:
 
 def _run(args: argparse.Namespace) -> None:
     require("stable_baselines3", "agents")
+    from distraction_gym.agents import AGENTS
     from distraction_gym.bench.grid import Grid, run_grid
     from distraction_gym.bench.report import write_report
 
     grid = Grid(
         suite=args.suite,
         task=args.task,
-        algos=tuple(args.algos),
+        algos=tuple(args.algos or AGENTS),
         modes=tuple(args.modes),
         seeds=tuple(range(args.first_seed, args.first_seed + args.seeds)),
         episodes=args.episodes,
