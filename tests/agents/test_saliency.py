@@ -153,7 +153,9 @@ class TestGradients:
             into.bias.data = head[0].bias.data + head[0].weight.data[:, 16] * batch.action[i]
             trunk = list(critic.features_extractor.convolutions)
             layers = [*trunk, nn.Flatten(), *critic.projection, into, *head[1:]]
-            torch.testing.assert_close(found[i : i + 1], slow_gradient(layers, obs[i : i + 1], True))
+            torch.testing.assert_close(
+                found[i : i + 1], slow_gradient(layers, obs[i : i + 1], True)
+            )
 
 
 class TestMasks:

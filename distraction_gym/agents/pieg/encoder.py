@@ -51,11 +51,10 @@ class ResNetEncoder(BaseFeaturesExtractor):
         self.head = nn.Sequential(nn.Linear(size, features), nn.LayerNorm(features))
 
     def maps(self, observations: Tensor) -> Tensor:
-        """Return the frozen features `(B, maps, h, w)`, without gradient."""
+        """Return the frozen features `(B, maps, h, w)`; a gradient is only ever the picture's."""
         batch, _, height, width = observations.shape
         frames = observations.reshape(-1, 3, height, width) - 0.5
-        with torch.no_grad():
-            maps = self.backbone(frames)
+        maps = self.backbone(frames)
         maps = maps.view(batch, -1, *maps.shape[1:])
         if maps.shape[1] == 1:
             return maps[:, 0]
