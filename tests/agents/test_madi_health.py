@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from pictures import random_batch, small
+from pictures import OWN, SMALL, random_batch, small
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
 
@@ -106,10 +106,8 @@ class TestOverlap:
     def test_the_picture_is_compared_with_the_mask_of_the_same_moment(self):
         """At the end of an episode the picture is the next one's, the info still the last one's."""
         env = make_vec_env(CLEAN, n_envs=2, seed=0, wrapper_class=AddForegroundMask)
-        model = small(MaDi, learning_starts=1000, buffer_size=200)
-        model = MaDi(
-            "CnnPolicy", env, seed=0, buffer_size=200, learning_starts=1000, masker_filters=4
-        )
+        settings = {**SMALL, **OWN[MaDi], "learning_starts": 1000}
+        model = MaDi("CnnPolicy", env, **settings)
         # What the oracle knows can be read off this task's colours.
         model.explain = lambda obs: torch.as_tensor(obs)[:, 0].float() / 255
         found, callback = [], MaskOverlap(every=2, threshold=0.45)

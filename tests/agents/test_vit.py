@@ -8,8 +8,9 @@ import torch
 from gymnasium import spaces
 from pictures import Bandit, moved, weights
 
-from distraction_gym.agents import MaDi
+from distraction_gym.agents import SAC, MaDi
 from distraction_gym.agents.common.vit import ViTEncoder
+from distraction_gym.errors import UnknownName
 
 
 def space(side=96, channels=9):
@@ -70,6 +71,11 @@ def test_patches_have_to_fill_the_picture():
         ViTEncoder(space(), heads=3)
 
 
+def test_an_unknown_trunk_is_named():
+    with pytest.raises(UnknownName, match=r"unknown trunk 'vlt'.*'vit'"):
+        SAC("CnnPolicy", Bandit(), policy_kwargs={"features_extractor_class": "vlt"})
+
+
 def test_madi_learns_upon_it(tmp_path):
     class Larger(Bandit):
         def __init__(self):
@@ -80,7 +86,7 @@ def test_madi_learns_upon_it(tmp_path):
             return np.pad(super()._draw(), ((0, 0), (6, 6), (6, 6)))
 
     kwargs = {
-        "features_extractor_class": ViTEncoder,
+        "features_extractor_class": "vit",
         "features_extractor_kwargs": {"dim": 16, "depth": 1, "heads": 2},
         "net_arch": [16],
         "projection_dim": 8,
@@ -93,6 +99,7 @@ def test_madi_learns_upon_it(tmp_path):
         policy_kwargs=kwargs,
     )
     trunk = model.critic.features_extractor
+    assert isinstance(trunk, ViTEncoder)
     before = [weights(part) for part in (trunk, model.extras)]
     model.learn(12)
     assert all(moved(p, w) for p, w in zip((trunk, model.extras), before, strict=True))

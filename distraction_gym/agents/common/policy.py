@@ -17,8 +17,16 @@ from stable_baselines3.sac.policies import Actor, SACPolicy
 from torch import Tensor, nn
 
 from distraction_gym.agents.common.encoders import PixelEncoder, Projection, initialize
+from distraction_gym.agents.common.vit import ViTEncoder
+from distraction_gym.registry import Registry
 
 LOG_STD_MIN, LOG_STD_MAX = -10.0, 2.0
+
+TRUNKS: Registry[type[BaseFeaturesExtractor]] = Registry("trunk")
+"""Trunks that settings in text (presets, the command line) can name."""
+
+for _name, _class in (("cnn", PixelEncoder), ("vit", ViTEncoder)):
+    TRUNKS.add(_name, _class)
 
 
 class PixelActor(Actor):
@@ -86,7 +94,8 @@ class VisualSACPolicy(SACPolicy):
         projection_dim: Size of the vector between the trunk and the MLPs.
         share_encoder: False builds SB3's own networks instead: two extractors, each trained by
             the loss of its owner, and no projection.
-        **kwargs: `net_arch`, `features_extractor_class`, `features_extractor_kwargs`, ...
+        **kwargs: `net_arch`, `features_extractor_class` (or a name in `TRUNKS`, such as `"vit"`),
+            `features_extractor_kwargs`, ...
     """
 
     critic: ContinuousCritic
@@ -102,6 +111,9 @@ class VisualSACPolicy(SACPolicy):
         self.share_encoder = share_encoder
         self.input_hook: Callable[[Tensor], Tensor] | None = None
         defaults = self._PAPERS if share_encoder else {"features_extractor_class": NatureCNN}
+        trunk = kwargs.get("features_extractor_class")
+        if isinstance(trunk, str):
+            kwargs["features_extractor_class"] = TRUNKS[trunk]
         super().__init__(*args, **{**defaults, **kwargs})
 
     def _build(self, lr_schedule: Schedule) -> None:
