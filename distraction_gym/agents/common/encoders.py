@@ -11,7 +11,10 @@ from gymnasium import spaces
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
+from distraction_gym.agents.common.acceleration import Convolutions
+
 from distraction_gym.agents.common.augmentations import center_crop
+from distraction_gym.errors import UnsupportedEnvironment
 
 
 def initialize(module: nn.Module) -> None:
@@ -64,20 +67,41 @@ class PixelEncoder(BaseFeaturesExtractor):
         if strides is None:
             small = min(blank.shape[2:]) < 60
             strides = self.SMALL_STRIDES if small else self.PAPER_STRIDES
-        channels = [observation_space.shape[0], *[filters] * len(strides)]
-        layers: list[nn.Module] = []
-        for (inward, outward), stride in zip(pairwise(channels), strides, strict=True):
-            layers += [nn.Conv2d(inward, outward, 3, stride), nn.ReLU()]
-        convolutions = nn.Sequential(*layers[:-1])
-        with torch.no_grad():
-            size = convolutions(blank).numel()
-        super().__init__(observation_space, features_dim=size)
+        convolutions = convolution_stack(blank.shape[1], filters, strides)[:-1]
+        super().__init__(observation_space, features_dim=features_of(convolutions, blank))
         self.crop = crop
         self.convolutions = convolutions.apply(initialize)
 
     def forward(self, observations: Tensor) -> Tensor:
         """Encode normalised pictures."""
         return self.convolutions(_cropped(observations, self.crop)).flatten(1)
+
+
+def convolution_stack(channels: int, filters: int, strides: Sequence[int]) -> nn.Sequential:
+    """Return 3x3 convolutions without padding, a ReLU after each."""
+    sizes = [channels, *[filters] * len(strides)]
+    layers: list[nn.Module] = []
+    for (inward, outward), stride in zip(pairwise(sizes), strides, strict=True):
+        layers += [nn.Conv2d(inward, outward, 3, stride), nn.ReLU()]
+    return nn.Sequential(*layers)
+
+
+def features_of(network: nn.Module, blank: Tensor) -> int:
+    """Return how many numbers a network makes of one picture `(1, C, H, W)`.
+
+    Raises:
+        UnsupportedEnvironment: if the picture is too small for its layers.
+    """
+    with torch.no_grad():
+        try:
+            return network(blank).numel()
+        except RuntimeError as error:
+            height, width = blank.shape[2:]
+            raise UnsupportedEnvironment(
+                f"pictures of {height} x {width} are too small for this trunk: {error}. Draw them "
+                "larger (84 x 84 in the papers), or give it fewer layers:  "
+                'policy_kwargs={"features_extractor_kwargs": {"strides": [2, 1]}}'
+            ) from error
 
 
 def _cropped(pictures: Tensor, crop: int | None) -> Tensor:
@@ -102,17 +126,14 @@ class DrQv2Encoder(BaseFeaturesExtractor):
         filters: int = 32,
         strides: Sequence[int] = (2, 1, 1, 1),
     ) -> None:
-        channels = [observation_space.shape[0], *[filters] * len(strides)]
-        layers: list[nn.Module] = []
-        for (inward, outward), stride in zip(pairwise(channels), strides, strict=True):
-            convolution = nn.Conv2d(inward, outward, 3, stride)
-            nn.init.orthogonal_(convolution.weight, math.sqrt(2))
-            nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
-            layers += [convolution, nn.ReLU()]
-        convolutions = nn.Sequential(*layers)
-        with torch.no_grad():
-            size = convolutions(torch.zeros(1, *observation_space.shape)).numel()
-        super().__init__(observation_space, features_dim=size)
+        convolutions = convolution_stack(observation_space.shape[0], filters, strides)
+        for name, parameter in convolutions.named_parameters():
+            if name.endswith("bias"):
+                nn.init.zeros_(parameter)
+            else:
+                nn.init.orthogonal_(parameter, math.sqrt(2))
+        blank = torch.zeros(1, *observation_space.shape)
+        super().__init__(observation_space, features_dim=features_of(convolutions, blank))
         self.convolutions = convolutions
 
     def forward(self, observations: Tensor) -> Tensor:
