@@ -166,9 +166,24 @@ def test_another_algorithm_or_format_is_refused(model, tmp_path):
     model.save(path)
     with pytest.raises(CheckpointError, match="holds SafeSAC, expected Other"):
         Other.load(path)
-    rewrite(path, model_json=json.dumps({**settings_of(path), "format": 2, "package": "3.0"}))
-    with pytest.raises(CheckpointError, match=r"format 2 .*reads format 1.*==3\.0"):
-        SafeSAC.load(path)
+    head = settings_of(path)
+    for other in (0, 2):
+        rewrite(path, model_json=json.dumps({**head, "format": other, "package": "3.0"}))
+        with pytest.raises(CheckpointError, match=rf"format {other} .*reads format 1.*==3\.0"):
+            SafeSAC.load(path)
+    for broken in ("", "[]", "{}", '"text"', json.dumps({**head, "package": 1})[:-1]):
+        rewrite(path, model_json=broken)
+        with pytest.raises(CheckpointError, match="not a model file"):
+            SafeSAC.load(path)
+
+
+def test_settings_newer_than_the_file_have_their_defaults(model, tmp_path):
+    path = tmp_path / "m.zip"
+    model.save(path)
+    head = settings_of(path)
+    del head["settings"]["target_update_interval"]
+    rewrite(path, model_json=json.dumps(head))
+    assert SafeSAC.load(path, device="cpu").target_update_interval == 1
 
 
 def test_another_environment_is_refused(model, tmp_path):

@@ -10,7 +10,7 @@ import pickle
 import warnings
 import zipfile
 from collections.abc import Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -20,8 +20,9 @@ from stable_baselines3.common.utils import check_for_correct_spaces, get_system_
 
 from distraction_gym import __version__
 from distraction_gym.agents.common.plain import NotPlainError, from_plain, to_plain
+from distraction_gym.agents.common.sb3_files import is_sb3_file, sb3_objects
 from distraction_gym.assets.files import atomic_file
-from distraction_gym.errors import CheckpointError
+from distraction_gym.errors import CheckpointError, DistractionGymError
 
 FORMAT = 1
 """Version of the layout; a reader takes only its own."""
@@ -41,6 +42,9 @@ class SafeSaveMixin:
     A subclass keeps settings as attributes that JSON can hold, builds objects from them in
     `_setup_model`, and names further networks and optimizers in `_get_torch_save_params`.
     """
+
+    sb3_networks: ClassVar[dict[str, Any]] = {}
+    """Policy keywords with which the class builds Stable-Baselines3's own networks."""
 
     def save(
         self,
@@ -71,9 +75,15 @@ class SafeSaveMixin:
         custom_objects: dict[str, Any] | None = None,
         print_system_info: bool = False,
         force_reset: bool = True,
+        *,
+        trust_pickle: bool = False,
         **kwargs: Any,
     ) -> Algorithm:
         """Build the model that a file holds. Running this on a stranger's file is safe.
+
+        Files of Stable-Baselines3's own `save` hold pickled code, which reading them runs. They
+        are refused unless you trust them; a `CnnPolicy` of its SAC then comes with its networks
+        as they are (`share_encoder=False`), and further settings at this class's defaults.
 
         Args:
             path: What `save` was given.
@@ -82,6 +92,8 @@ class SafeSaveMixin:
             custom_objects: Settings to use instead of the file's, such as classes of your own.
             print_system_info: Print the machine and package versions first.
             force_reset: Accepted for Stable-Baselines3's sake: the environment always starts anew.
+            trust_pickle: Read files of Stable-Baselines3's own `save` too, and run what is in
+                them. Only for files of people whom you trust.
             **kwargs: Attributes to set on the model.
 
         Raises:
@@ -90,6 +102,8 @@ class SafeSaveMixin:
         if print_system_info:
             get_system_info()
         with _opened(path) as archive:
+            if trust_pickle and is_sb3_file(archive):
+                return cls._load_sb3(path, env, device, custom_objects or {}, kwargs)
             head = _head(archive, path, cls.__name__)
             tensors = _tensors(archive)
         data = _settings(head["settings"], custom_objects or {})
@@ -105,6 +119,24 @@ class SafeSaveMixin:
         model._setup_model()  # type: ignore[attr-defined]
         _put(model, tensors, path)  # type: ignore[arg-type]
         return model
+
+    @classmethod
+    def _load_sb3(
+        cls: type[Algorithm],
+        path: Source,
+        env: GymEnv | None,
+        device: torch.device | str,
+        custom_objects: dict[str, Any],
+        kwargs: dict[str, Any],
+    ) -> Algorithm:
+        """Hand a trusted file to Stable-Baselines3's loader."""
+        try:
+            objects = sb3_objects(cls, path, custom_objects, cls.sb3_networks)  # type: ignore[arg-type]
+            return super().load(path, env, device, objects, **kwargs)  # type: ignore[misc]
+        except DistractionGymError:
+            raise
+        except (AssertionError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{path} does not fit {cls.__name__}: {error}") from error
 
 
 def write_model(model: BaseAlgorithm, file: Any, exclude: Iterable[str] = ()) -> None:
@@ -167,20 +199,22 @@ def _opened(path: Source) -> Iterator[zipfile.ZipFile]:
 
 
 def _head(archive: zipfile.ZipFile, path: Source, algorithm: str) -> dict[str, Any]:
-    names = archive.namelist()
-    if "model.json" not in names:
-        if "data" not in names:
-            raise CheckpointError(f"{path} is not a model file, or only a part of one")
+    if is_sb3_file(archive):
         raise CheckpointError(
             f"{path} was written by Stable-Baselines3's own save: it holds pickled code, which "
-            f"would run, and is not loaded. Load it with its own class, not {algorithm}."
+            f"runs when it is loaded. Load it with the class that wrote it; or, if you trust "
+            f"whoever made it, type:  {algorithm}.load(..., trust_pickle=True)"
         )
-    head = json.loads(archive.read("model.json"))
-    if head["format"] != FORMAT:
+    try:
+        head = json.loads(archive.read("model.json"))
+        found, package = head["format"], head["package"]
+    except (LookupError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} is not a model file, or only a part of one") from error
+    if found != FORMAT:
         raise CheckpointError(
-            f"{path} has format {head['format']} (distraction_gym {head['package']}); this is "
+            f"{path} has format {found} (distraction_gym {package}); this is "
             f"{__version__}, which reads format {FORMAT}. "
-            f"Type:  pip install 'distraction-gym=={head['package']}'"
+            f"Type:  pip install 'distraction-gym=={package}'"
         )
     if head["algorithm"] != algorithm:
         found = head["algorithm"]
