@@ -11,8 +11,6 @@ from gymnasium import spaces
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
-from distraction_gym.agents.common.acceleration import Convolutions
-
 from distraction_gym.agents.common.augmentations import center_crop
 from distraction_gym.errors import UnsupportedEnvironment
 
