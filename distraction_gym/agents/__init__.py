@@ -13,19 +13,20 @@ from distraction_gym.registry import Registry
 AGENTS: Registry[str] = Registry("agent")
 """Name on the command line -> `"module:class"`; torch loads when the class is asked for."""
 
+# In the order of tables: from the baseline to what builds on it.
 _CLASSES = {
     "sac": "SAC",
     "rad": "RAD",
     "drq": "DrQ",
+    "drqv2": "DrQv2",
     "curl": "CURL",
     "soda": "SODA",
     "pad": "PAD",
-    "svea": "SVEA",
-    "madi": "MaDi",
     "srm": "SRM",
-    "drqv2": "DrQv2",
-    "pieg": "PIEG",
+    "svea": "SVEA",
     "sgqn": "SGQN",
+    "pieg": "PIEG",
+    "madi": "MaDi",
 }
 for _name, _class in _CLASSES.items():
     AGENTS.add(_name, f"distraction_gym.agents.{_name}:{_class}")

@@ -1,8 +1,7 @@
-"""The plot of a report: one panel per task, a group of bars per mode, a bar per algorithm."""
+"""The plot of a report: a row of panels per task, one per mode, and in each a line per algorithm."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,9 @@ from typing import Any
 from distraction_gym.bench.summary import Row, algos_of, display_name, modes_of, tasks_of
 from distraction_gym.errors import require
 
-# Okabe and Ito's palette: told apart by colour-blind readers, and in grey.
-COLORS = ("#999999", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-COLUMNS = 3
+INK, GRID = "#0072B2", "#dddddd"
+LINE, PANEL = 0.27, 2.3
+"""Inches: height of an algorithm's line, width of a mode's panel."""
 
 
 def plot_returns(rows: Sequence[Row], path: Path) -> Path:
@@ -21,46 +20,29 @@ def plot_returns(rows: Sequence[Row], path: Path) -> Path:
     Raises:
         MissingExtra: without matplotlib.
     """
-    figures, patches = require("matplotlib.figure", "bench"), require("matplotlib.patches", "bench")
-    groups = tasks_of(rows)
-    across = min(COLUMNS, len(groups))
-    down = math.ceil(len(groups) / across)
-    width = max(4.5, 1.3 * len(modes_of(rows)) + 1.2)
-    figure = figures.Figure(figsize=(width * across, 3.6 * down), layout="constrained")
-    panels = figure.subplots(down, across, squeeze=False).flat
-    algos = algos_of(rows)
-    for (name, group), panel in zip(groups.items(), panels, strict=False):
-        _draw_task(panel, group, algos)
-        panel.set_title(f"{name[0]}: {name[1]}", loc="left")
-    for panel in panels:  # the rest of a row that is not full
-        panel.set_axis_off()
-    swatches = [
-        patches.Patch(color=_color(algos, algo), label=display_name(algo)) for algo in algos
-    ]
-    figure.legend(handles=swatches, loc="outside upper right", ncols=len(algos), frameon=False)
+    figures = require("matplotlib.figure", "bench")
+    groups, modes, algos = tasks_of(rows), modes_of(rows), algos_of(rows)
+    size = 1.2 + PANEL * len(modes), (0.9 + LINE * len(algos)) * len(groups)
+    figure = figures.Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(len(groups), len(modes), squeeze=False, sharex="row", sharey=True)
+    for (name, group), across in zip(groups.items(), panels, strict=True):
+        for mode, panel in zip(modes, across, strict=True):
+            _draw_mode(panel, [row for row in group if row.mode == mode], algos)
+            panel.set_title(mode, loc="left", fontsize="medium")
+        across[0].set_xlabel(f"return on {name[0]}: {name[1]}", loc="left")
+        across[0].set_xlim(left=min(0.0, across[0].get_xlim()[0]))
     figure.savefig(path, dpi=150)
     return path
 
 
-def _draw_task(panel: Any, rows: Sequence[Row], algos: Sequence[str]) -> None:
-    modes, width = modes_of(rows), 0.8 / len(algos)
-    for index, algo in enumerate(algos):
-        mine = [row for row in rows if row.algo == algo]
-        if not mine:
-            continue
-        offset = (index - (len(algos) - 1) / 2) * width
-        places = [modes.index(row.mode) + offset for row in mine]
-        means = [row.returns.mean for row in mine]
-        error = [
-            [row.returns.mean - row.returns.low for row in mine],
-            [row.returns.high - row.returns.mean for row in mine],
-        ]
-        panel.bar(places, means, width * 0.94, color=_color(algos, algo))
-        panel.errorbar(places, means, yerr=error, fmt="none", ecolor="black", capsize=3, lw=1)
-    panel.set_xticks(range(len(modes)), modes)
-    panel.set_ylabel("return")
-    panel.spines[["top", "right"]].set_visible(False)
-
-
-def _color(algos: Sequence[str], algo: str) -> str:
-    return COLORS[algos.index(algo) % len(COLORS)]
+def _draw_mode(panel: Any, rows: Sequence[Row], algos: Sequence[str]) -> None:
+    for row in rows:
+        line, value = algos.index(row.algo), row.returns
+        panel.plot([value.low, value.high], [line, line], color=INK, lw=2, alpha=0.4)
+        panel.plot(value.mean, line, "o", color=INK, ms=5)
+    panel.set_yticks(range(len(algos)), [display_name(algo) for algo in algos])
+    panel.set_ylim(len(algos) - 0.5, -0.5)  # the first at the top
+    panel.grid(axis="x", color=GRID, lw=0.8)
+    panel.set_axisbelow(True)
+    panel.tick_params(length=0)
+    panel.spines[["top", "right", "left"]].set_visible(False)

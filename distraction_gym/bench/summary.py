@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from distraction_gym.agents import AGENTS
 from distraction_gym.bench.records import Record
 from distraction_gym.bench.stats import Estimate, estimate, retention
 
@@ -18,7 +19,7 @@ CLEAN = "clean"
 # Tables and plots go from what is easy to what is hard.
 _ORDER = (CLEAN, "color_easy", "color_hard", "video_easy", "video_hard")
 # How papers write the algorithms, from the baseline to what builds on it.
-_ALGOS = {"sac": "SAC", "svea": "SVEA", "madi": "MaDi"}
+_ALGOS = {name: path.split(":")[1] for name, path in AGENTS.items()}
 _UNKNOWN = Estimate(float("nan"), float("nan"), float("nan"))
 
 
