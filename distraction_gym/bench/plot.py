@@ -1,4 +1,4 @@
-"""The plot of a report: a row of panels per task, one per mode, and in each a line per algorithm."""
+"""The plot of a report: a row of panels per task, one per mode, and a line per algorithm."""
 
 from __future__ import annotations
 
