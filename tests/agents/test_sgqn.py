@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from pictures import Bandit, drift, in_float64, moved_parts, random_batch, small
+from pictures import SMALL, Bandit, drift, in_float64, moved_parts, random_batch, small
 
 from distraction_gym.agents import SAC, SGQN
 from distraction_gym.agents.common.checkpoint import resume, save_checkpoint
 from distraction_gym.agents.common.presets import load_preset
+from distraction_gym.agents.common.visual_ddpg import VisualDDPG
 from distraction_gym.agents.sgqn import SaliencyDecoder, blank_out
 from distraction_gym.errors import AssetsMissing
 
@@ -340,6 +341,16 @@ class TestModel:
         for ours, theirs in ((model.extras, again.extras), (model.policy, again.policy)):
             pairs = zip(ours.parameters(), theirs.parameters(), strict=True)
             assert all(torch.equal(p, q) for p, q in pairs)
+
+    def test_it_runs_on_the_learner_of_drqv2_too(self):
+        class SGQNv2(SGQN, VisualDDPG):
+            pass
+
+        settings = {**SMALL, "augment": "random_conv", "train_freq": 1}
+        model = SGQNv2("CnnPolicy", Bandit(), **settings).learn(14)
+        logged = model.logger.name_to_value
+        assert logged["train/ent_coef"] == 0 and np.isfinite(logged["train/saliency_loss"])
+        assert model.explain(random_batch().obs).mean() < 0.5
 
     def test_losses_are_logged(self):
         model = small(SGQN).learn(14)
