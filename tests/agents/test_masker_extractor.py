@@ -193,6 +193,36 @@ class TestInSb3:
         apart = find_maskers(build("PPO", share_features_extractor=False))
         assert len(apart) == 2
 
+    @pytest.mark.parametrize("name", ["SAC", "TD3", "TQC"])
+    def test_actor_and_critic_train_a_masker_each(self, name):
+        model = build(name)
+        actor, critic = (
+            find_maskers(model)[f"{k}.features_extractor"] for k in ("actor", "critic")
+        )
+        model.actor.optimizer.step = lambda *args, **kwargs: None
+        before = weights(actor), weights(critic)
+        model.learn(24)
+        assert not moved(actor, before[0]) and moved(critic, before[1])
+
+    @pytest.mark.parametrize("name", ["SAC", "TD3", "TQC"])
+    @pytest.mark.parametrize("held", ["actor", "critic"])
+    def test_a_shared_one_is_the_actors(self, name, held):
+        model = build(name, share_features_extractor=True)
+        getattr(model, held).optimizer.step = lambda *args, **kwargs: None
+        masker = model.actor.features_extractor.masker
+        before = weights(masker)
+        model.learn(24)
+        assert moved(masker, before) == (held == "critic")
+
+    @pytest.mark.parametrize("policy_steps", [True, False])
+    def test_trpo_trains_it_by_the_policys_step_alone(self, policy_steps):
+        model = build("TRPO")
+        model.target_kl, model.line_search_max_iter = 1.0, 10 * policy_steps
+        before = weights(model.policy.features_extractor), weights(model.policy.value_net)
+        model.learn(16)
+        assert moved(model.policy.features_extractor, before[0]) == policy_steps
+        assert moved(model.policy.value_net, before[1])
+
     def test_pictures_channels_last_are_turned_before(self):
         class Turned(gym.ObservationWrapper):
             observation_space = spaces.Box(0, 255, (SIDE, SIDE, 3), np.uint8)

@@ -24,7 +24,7 @@ NEEDS = {
     **dict.fromkeys(
         (
             *("train_madi.py", "train_with_callbacks.py", "evaluate_modes.py"),
-            *("record_video.py", "stock_sb3.py"),
+            *("record_video.py", "stock_sb3.py", "mask_in_stock_sb3.py"),
         ),
         "stable_baselines3",
     ),
@@ -41,6 +41,7 @@ LEAVES = {
     "train_madi.py": "madi-reach.zip",
     "train_with_callbacks.py": "sac-reach/best/best_model.zip",
     "record_video.py": "madi.mp4",
+    "mask_in_stock_sb3.py": "masks.png",
 }
 
 
