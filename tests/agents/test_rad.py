@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
-from pictures import SIDE, Bandit, equal_updates, small
+from pictures import SIDE, SMALL, Bandit, equal_updates, small
 
 from distraction_gym.agents import RAD, SAC
 from distraction_gym.agents.common.augmentations import center_crop
 from distraction_gym.agents.common.encoders import PixelEncoder
 from distraction_gym.agents.common.presets import load_preset
+from distraction_gym.bench.evaluate import evaluate
+from distraction_gym.bench.training import configure, make_training_env
 
 CROP = 30
 
@@ -104,3 +106,10 @@ class TestSettings:
             assert (preset["env_kwargs"], preset["crop"]) == ({"image_size": 100}, 84)
             preset = load_preset(name, "distraction_gym/mini-reach-clean-v0")
             assert round(0.84 * preset["env_kwargs"]["image_size"]) == preset["crop"] == 36
+
+    def test_a_run_trains_and_is_measured_at_the_size_of_its_preset(self):
+        config = configure("rad", "mini-reach-clean-v0", steps=10)
+        env = make_training_env(config)
+        assert env.observation_space.shape == (3, 43, 43)
+        model = RAD("CnnPolicy", env, **{**SMALL, "crop": config.hyperparameters["crop"]})
+        assert evaluate(model, config, "clean", episodes=1).env_kwargs == {"image_size": 43}
