@@ -97,10 +97,18 @@ class TestOverlap:
         both, either = sum(m and f for m, f in pairs), sum(m or f for m, f in pairs)
         assert overlap(mask, foreground, 0.3) == pytest.approx(both / either)
 
+    def test_a_mask_is_compared_with_its_own_mean(self):
+        """A dim mask with the right contrast is a right mask, beside a bright one too."""
+        foreground = np.zeros((2, 4, 4), bool)
+        foreground[0, :2], foreground[1, 1:3] = True, True
+        masks = np.stack([0.1 + 0.1 * foreground[0], 0.7 + 0.2 * foreground[1]])
+        assert overlap(masks, foreground) == 1.0
+        assert overlap(1 - masks, foreground) == 0.0
+
     def test_its_ends(self):
         ones, zeros = np.ones((2, 2)), np.zeros((2, 2))
-        assert overlap(ones, ones > 0) == 1.0
-        assert overlap(zeros, ones > 0) == 0.0
+        assert overlap(ones, ones > 0, 0.5) == 1.0
+        assert overlap(zeros, ones > 0, 0.5) == 0.0
         assert overlap(zeros, zeros > 0) == 1.0  # nothing to see, and nothing claimed
 
     def test_the_picture_is_compared_with_the_mask_of_the_same_moment(self):

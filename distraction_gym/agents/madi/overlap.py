@@ -12,7 +12,9 @@ from distraction_gym.agents.madi.extractor import explain
 from distraction_gym.errors import UnsupportedEnvironment
 
 
-def overlap(mask: npt.NDArray, foreground: npt.NDArray[np.bool_], threshold: float = 0.5) -> float:
+def overlap(
+    mask: npt.NDArray, foreground: npt.NDArray[np.bool_], threshold: float | None = None
+) -> float:
     """Return the intersection over union of a mask and the oracle's foreground, both `(..., H, W)`.
 
     1 where they agree, also about there being nothing to see; 0 where they share no pixel.
@@ -20,9 +22,10 @@ def overlap(mask: npt.NDArray, foreground: npt.NDArray[np.bool_], threshold: flo
     Args:
         mask: In [0, 1].
         foreground: True where the picture shows what matters.
-        threshold: What the mask has to exceed.
+        threshold: What the mask has to exceed. None takes the mean of each picture's own mask: how
+            bright a learned mask is says little, for the networks behind it adapt to that.
     """
-    kept = mask > threshold
+    kept = mask > (mask.mean(axis=(-2, -1), keepdims=True) if threshold is None else threshold)
     union = int((kept | foreground).sum())
     return float((kept & foreground).sum() / union) if union else 1.0
 
@@ -35,10 +38,10 @@ class MaskOverlap(BaseCallback):
 
     Args:
         every: Agent steps between measurements.
-        threshold: What a mask has to exceed to count as foreground.
+        threshold: What a mask has to exceed to count as foreground; None for its own mean.
     """
 
-    def __init__(self, every: int = 1_000, threshold: float = 0.5) -> None:
+    def __init__(self, every: int = 1_000, threshold: float | None = None) -> None:
         super().__init__()
         if every < 1:
             raise ValueError(f"every must be 1 or more steps, got {every}")
