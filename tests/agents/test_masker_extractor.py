@@ -12,6 +12,7 @@ from gymnasium import spaces
 from gymnasium.wrappers import DiscretizeAction
 from pictures import SIDE, Bandit, moved, weights
 from stable_baselines3 import A2C, DQN, PPO, SAC, TD3
+from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import FlattenExtractor, NatureCNN
 from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack
@@ -268,3 +269,22 @@ class TestInSb3:
         extractor.apply(seen.append)
         assert not any(isinstance(module, Masker) for module in seen)
         assert any(isinstance(module, torch.nn.Conv2d) for module in seen)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "steps", "settings"),
+    [
+        ("PPO", 6_000, {"n_steps": 128, "batch_size": 64, "n_epochs": 4}),
+        ("DQN", 2_000, {"buffer_size": 2_000, "batch_size": 32, "exploration_final_eps": 0.3}),
+    ],
+)
+def test_they_learn_a_bandit_through_the_masker(name, steps, settings):
+    cls, policy, small, _ = ACTING[name]
+    env = DiscretizeAction(Bandit(), 5) if name == "DQN" else Bandit()
+    arguments = {**small, **settings, "gamma": 0.0, "learning_rate": 1e-3}
+    kwargs = copy.deepcopy(SMALL) | {"net_arch": [32]}
+    model = cls(policy, env, policy_kwargs=kwargs, seed=0, device="cpu", **arguments).learn(steps)
+    reward = evaluate_policy(model, model.get_env(), 100, warn=False)[0]
+    random_policy = 1 - 2 / 3  # the mean distance of two uniform points on [-1, 1] is 2/3
+    assert reward > random_policy + 0.35
