@@ -200,9 +200,14 @@ class TestMasks:
         with pytest.raises(ValueError, match=r"must lie in \[0, 1\]"):
             quantile_mask(torch.rand(1, 1, 3, 3), quantile)
 
-    def test_pictures_are_scaled_to_their_own_largest_value(self):
-        saliency = torch.rand(2, 5, 4) * torch.tensor([1e-30, 50.0])[:, None, None]
+    def test_pictures_are_scaled_to_their_own_strongest_pixels(self):
+        saliency = torch.rand(2, 20, 10) * torch.tensor([1e-30, 50.0])[:, None, None]
+        saliency[1, 3, 3] = 1e6  # an outlier does not leave the rest black
         found = normalized(saliency)
-        assert torch.equal(found.flatten(1).amax(1), torch.ones(2))
-        torch.testing.assert_close(found[1], saliency[1] / saliency[1].max())
+        for picture, scaled in zip(saliency, found, strict=True):
+            limit = picture.flatten().sort().values[math.ceil(0.98 * 199)]
+            torch.testing.assert_close(scaled, (picture / limit).clamp(max=1))
+        lonely = torch.zeros(1, 20, 10)
+        lonely[0, 3, 3:5] = torch.tensor([4.0, 2.0])
+        assert normalized(lonely)[0, 3, 3:5].tolist() == [1.0, 0.5]
         assert torch.equal(normalized(torch.zeros(1, 3, 3)), torch.zeros(1, 3, 3))

@@ -47,7 +47,7 @@ class ExplainMixin:
         """Return what `explain` does of float pictures `(B, 3k, H, W)`, 0-255.
 
         Here, how strongly the lesser Q value of the action that the policy takes depends on each
-        pixel: the largest gradient of its colours, relative to the picture's largest.
+        pixel: the largest gradient of its colours, relative to the picture's strongest pixels.
         """
         action = self.policy._predict(obs, deterministic=True)
         return normalized(per_pixel(input_gradients(lambda o: self._value(o, action), obs))[:, -1])

@@ -100,15 +100,26 @@ def quantile_mask(saliency: Tensor, quantile: float) -> Tensor:
     """
     if not 0.0 <= quantile <= 1.0:
         raise ValueError(f"quantile must lie in [0, 1], got {quantile}")
-    pixels = saliency.flatten(2)
-    # No pixel lies between the quantile and the next larger one, so that one is the limit. It is
-    # picked, not sorted for, and torch.quantile refuses more than 16 million numbers.
-    rank = math.ceil(round(quantile * (pixels.shape[2] - 1), 6))
-    limit = pixels.kthvalue(rank + 1, dim=2).values
-    return saliency >= limit[..., None, None]
+    # No pixel lies between the quantile and the next larger one, so that one is the limit.
+    return saliency >= _ranked(saliency, quantile)
 
 
 def normalized(saliency: Tensor) -> Tensor:
-    """Scale each picture `(..., H, W)` so that its largest value is 1; one of zeros stays."""
-    largest = saliency.flatten(-2).amax(-1)[..., None, None]
-    return saliency / largest.clamp_min(torch.finfo(saliency.dtype).tiny)
+    """Scale each picture `(..., H, W)` to [0, 1]; one of zeros stays.
+
+    The strongest 2 % of its pixels all count as 1, lest a few of them leave the others black.
+    """
+    limit = _ranked(saliency, 0.98)
+    largest = saliency.amax((-2, -1), keepdim=True)
+    scale = torch.where(limit > 0, limit, largest).clamp_min(torch.finfo(saliency.dtype).tiny)
+    return (saliency / scale).clamp_max(1.0)
+
+
+def _ranked(saliency: Tensor, quantile: float) -> Tensor:
+    """Return the least value of each picture that is no less than a quantile, `(..., 1, 1)`.
+
+    It is picked, not sorted for, and torch.quantile refuses more than 16 million numbers.
+    """
+    pixels = saliency.flatten(-2)
+    rank = math.ceil(round(quantile * (pixels.shape[-1] - 1), 6))
+    return pixels.kthvalue(rank + 1, dim=-1).values[..., None, None]
