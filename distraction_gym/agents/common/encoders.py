@@ -11,6 +11,7 @@ from gymnasium import spaces
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
+from distraction_gym.agents.common.acceleration import Convolutions
 from distraction_gym.agents.common.augmentations import center_crop
 from distraction_gym.errors import UnsupportedEnvironment
 
@@ -68,7 +69,7 @@ class PixelEncoder(BaseFeaturesExtractor):
         convolutions = convolution_stack(blank.shape[1], filters, strides)[:-1]
         super().__init__(observation_space, features_dim=features_of(convolutions, blank))
         self.crop = crop
-        self.convolutions = convolutions.apply(initialize)
+        self.convolutions = Convolutions(*convolutions.apply(initialize))
 
     def forward(self, observations: Tensor) -> Tensor:
         """Encode normalised pictures."""
@@ -132,7 +133,7 @@ class DrQv2Encoder(BaseFeaturesExtractor):
                 nn.init.orthogonal_(parameter, math.sqrt(2))
         blank = torch.zeros(1, *observation_space.shape)
         super().__init__(observation_space, features_dim=features_of(convolutions, blank))
-        self.convolutions = convolutions
+        self.convolutions = Convolutions(*convolutions)
 
     def forward(self, observations: Tensor) -> Tensor:
         """Encode normalised pictures, `(B, features_dim)`."""

@@ -21,6 +21,7 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import polyak_update
 from torch import Tensor, nn
 
+from distraction_gym.agents.common.acceleration import AccelerationMixin
 from distraction_gym.agents.common.allocator import keep_freed_memory
 from distraction_gym.agents.common.augmentations import RandomShift
 from distraction_gym.agents.common.descent import descend
@@ -47,7 +48,7 @@ class Batch(NamedTuple):
     """Observations as they were sampled, uint8, not even shifted."""
 
 
-class VisualSAC(ExplainMixin, SafeSaveMixin, stable_baselines3.SAC):
+class VisualSAC(ExplainMixin, AccelerationMixin, SafeSaveMixin, stable_baselines3.SAC):
     """SAC from pixels: a trunk shared by actor and critic, trained by the critic's loss.
 
     Defaults are those of DMC-GB's code (arXiv 2011.13389). With
@@ -74,7 +75,8 @@ class VisualSAC(ExplainMixin, SafeSaveMixin, stable_baselines3.SAC):
         catch_up_updates: Updates made at once when learning starts; None for `learning_starts`.
         shift: Pixels of random shift of observations; 0 for none.
         shift_next: The same for next observations.
-        **kwargs: As in Stable-Baselines3's `SAC`.
+        **kwargs: As in Stable-Baselines3's `SAC`; `precision`, `compile_mode` and `channels_last`
+            as in `AccelerationMixin`.
 
     Raises:
         UnsupportedEnvironment: if the observations are no such pictures.
@@ -317,6 +319,7 @@ class VisualSAC(ExplainMixin, SafeSaveMixin, stable_baselines3.SAC):
         groups = self.critic_groups()
         self.extra_optimizer = torch.optim.Adam(groups) if groups else None
         self.policy.input_hook = self.encode_inputs
+        self._accelerate((self.policy, self.extras), self.device)
 
     def _check_pictures(self) -> None:
         if not self.policy_kwargs.get("share_encoder", True):
