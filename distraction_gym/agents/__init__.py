@@ -43,6 +43,7 @@ __all__ = [
     "SAC",
     "SGQN",
     "SODA",
+    "SRM",
     "SVEA",
     "DrQ",
     "DrQv2",

@@ -8,7 +8,7 @@ import torch
 from pictures import Bandit, drift, in_float64, moved, random_batch, small, weights
 from stable_baselines3.common.evaluation import evaluate_policy
 
-from distraction_gym.agents import SAC, SRM, SVEA
+from distraction_gym.agents import SRM, SVEA, DrQ
 from distraction_gym.agents.common.augmentations import Overlay, RandomConv, SpectrumMask
 
 
@@ -75,15 +75,15 @@ class TestLosses:
         )
         assert found.item() == pytest.approx(slow / 6, rel=1e-5)
 
-    def test_without_masks_it_is_shifted_sac_weight_for_weight(self):
-        parent = small(SAC, shift=4, shift_next=4).learn(60)
+    def test_without_masks_it_is_drq_weight_for_weight(self):
+        parent = small(DrQ).learn(60)
         model = small(SRM, srm_probability=0.0).learn(60)
         assert model._n_updates == parent._n_updates == 50
         for name, state in parent.policy.state_dict().items():
             assert torch.equal(state, model.policy.state_dict()[name]), name
 
     def test_with_masks_it_is_not(self):
-        parent = small(SAC, shift=4, shift_next=4).learn(60)
+        parent = small(DrQ).learn(60)
         model = small(SRM, srm_probability=1.0).learn(60)
         assert moved(model.critic, weights(parent.critic))
 

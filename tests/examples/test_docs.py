@@ -25,7 +25,7 @@ BLOCK = re.compile(r"^( *)```(\w+)[^\n]*\n(.*?)^\1```", re.MULTILINE | re.DOTALL
 SHORTER = (
     (re.compile(r"\.learn\([\d_]+"), ".learn(40"),
     (re.compile(r"steps=\d+"), "steps=40"),
-    (re.compile(r"buffer_size=[\d_]+"), "buffer_size=100"),
+    (re.compile(r"buffer_size=[\d_]+"), "buffer_size=1000"),
 )
 
 

@@ -7,35 +7,26 @@ from typing import Any
 from torch import Tensor
 
 from distraction_gym.agents.common.augmentations import SpectrumMask
-from distraction_gym.agents.common.visual_sac import VisualSAC
+from distraction_gym.agents.drq import DrQ
 
 __all__ = ["SRM"]
 
 
-class SRM(VisualSAC):
-    """Shifted SAC that learns, half of the time, from pictures that lack some frequencies.
+class SRM(DrQ):
+    """DrQ that learns, half of the time, from pictures that lack some frequencies.
 
     Critic and actor see one and the same filtered observations; next observations are only
     shifted (the form of the code of SRM's authors and of SMG).
 
     Args:
-        *args: As `VisualSAC`.
+        *args: As `DrQ`.
         srm_probability: How often a batch is filtered.
-        shift: Pixels of random shift, also beneath the filter.
-        shift_next: The same for next observations.
-        **kwargs: As `VisualSAC`.
+        **kwargs: As `DrQ`.
     """
 
-    def __init__(
-        self,
-        *args: Any,
-        srm_probability: float = 0.5,
-        shift: int = 4,
-        shift_next: int = 4,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *args: Any, srm_probability: float = 0.5, **kwargs: Any) -> None:
         self.srm_probability = srm_probability
-        super().__init__(*args, shift=shift, shift_next=shift_next, **kwargs)
+        super().__init__(*args, **kwargs)
 
     def augment_batch(self, obs: Tensor, next_obs: Tensor) -> tuple[Tensor, Tensor]:
         """Shift both, then remove frequencies from the observations."""
