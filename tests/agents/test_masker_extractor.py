@@ -20,7 +20,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack
 from distraction_gym.agents import MaskerExtractor
 from distraction_gym.agents.madi import Masker
 from distraction_gym.agents.madi.extractor import explain, find_maskers
-from distraction_gym.errors import UnsupportedEnvironment
+from distraction_gym.errors import UnknownName, UnsupportedEnvironment
 
 contrib = pytest.importorskip("sb3_contrib", reason="pip install -e '.[dev]'")
 
@@ -262,6 +262,16 @@ class TestInSb3:
         assert isinstance(model.policy, ActorCriticPolicy)
         with pytest.raises(ValueError, match="features_extractor_class"):
             explain(model, pictures())
+
+    def test_any_masker_can_be_looked_at(self):
+        model, obs = build("SAC"), pictures()
+        critic = find_maskers(model)["critic.features_extractor"].masker
+        with torch.no_grad():
+            critic.convolutions[-1].bias.add_(1)
+        expected = critic(torch.as_tensor(obs).float())[:, 0]
+        torch.testing.assert_close(explain(model, obs, "critic.features_extractor"), expected)
+        with pytest.raises(UnknownName, match=r"Did you mean 'critic\.features_extractor'"):
+            explain(model, obs, "critic.features")
 
     def test_applying_a_function_leaves_the_masker_alone(self):
         extractor = MaskerExtractor(spaces.Box(0, 255, (3, SIDE, SIDE), np.uint8))

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from distraction_gym.agents.madi.masker import Masker
 from distraction_gym.errors import UnsupportedEnvironment
+from distraction_gym.registry import unknown
 
 
 class MaskerExtractor(BaseFeaturesExtractor):
@@ -65,7 +66,7 @@ class MaskerExtractor(BaseFeaturesExtractor):
 
     def masks(self, observations: Tensor) -> Tensor:
         """Return one soft mask per frame, `(B, k, H, W)` in (0, 1), of what `forward` takes."""
-        if observations.max() > self.white:
+        if observations.max() > 1.01 * self.white:  # rounding aside
             raise ValueError(
                 f"pictures reach {observations.max().item():g}, expected at most {self.white:g}. "
                 'With normalize_images=False type:  "features_extractor_kwargs": {"white": 255}'
@@ -123,9 +124,12 @@ def explain(model: BaseAlgorithm, obs: np.ndarray, masker: str | None = None) ->
 
     Raises:
         ValueError: if the model has no Masker.
+        UnknownName: if it has none of that name.
     """
     maskers = find_maskers(model)
-    chosen = next(iter(maskers.values())) if masker is None else maskers[masker]
+    if masker is not None and masker not in maskers:
+        raise unknown("Masker", masker, maskers)
+    chosen = maskers[masker or next(iter(maskers))]
     policy: BasePolicy = model.policy
     batch, _ = policy.obs_to_tensor(obs)
     pictures = preprocess_obs(batch, policy.observation_space, policy.normalize_images)
