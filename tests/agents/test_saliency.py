@@ -117,6 +117,14 @@ class TestGradients:
         found = [guided_gradients(first(net), obs, net) for net in (Nested(), Nested(True))]
         torch.testing.assert_close(found[0], found[1], rtol=0, atol=0)
 
+    def test_compiled_networks_are_guided_too(self):
+        network, obs = Nested(), pictures()
+        expected = guided_gradients(first(network), obs, network)
+        network.trunk.compile(backend="aot_eager")
+        network(obs).sum().backward()  # compiles it
+        found = guided_gradients(first(network), obs, network)
+        torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
     def test_no_parameter_is_left_with_a_gradient_and_the_picture_is_left_alone(self):
         network, obs = Nested(), pictures()
         with torch.no_grad():

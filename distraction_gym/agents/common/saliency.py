@@ -45,7 +45,8 @@ def guided_gradients(score: Score, obs: Tensor, network: nn.Module) -> Tensor:
     Raises:
         ValueError: if the score met none.
     """
-    with _guided(network) as met:
+    # Compiled code does not run hooks, and would leave its ReLUs unguided without a word.
+    with torch.compiler.set_stance("force_eager"), _guided(network) as met:
         gradient = input_gradients(score, obs)
     if not met:
         raise ValueError(
