@@ -118,6 +118,12 @@ class TestSVEAWithAList:
         by_list = small(SVEA, augment=[{"kind": "random_conv"}]).learn(40)
         assert not moved(by_list.critic, weights(by_name.critic))
 
+    def test_parts_that_change_the_size_show_before_the_first_step(self):
+        model = small(SVEA, augment=["random_conv", {"kind": "random_crop", "size": 30}])
+        with pytest.raises(ValueError, match=r"makes pictures \(3, 30, 30\) of \(3, 36, 36\)"):
+            model.learn(20)
+        assert model.num_timesteps == 0
+
     def test_pictures_too_small_for_a_part_show_before_the_first_step(self):
         model = small(SVEA, augment=["random_conv", {"kind": "cutout", "largest": 60}])
         with pytest.raises(ValueError, match="lower largest"):

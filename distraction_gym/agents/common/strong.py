@@ -40,10 +40,15 @@ class StrongAugmentation(VisualSAC):
         return self.observation_space.shape or ()
 
     def _setup_learn(self, *args: Any, **kwargs: Any) -> Any:
-        """Meet a missing folder of pictures now, not after the random steps."""
+        """Meet a missing folder or an unfit augmentation now, not after the random steps."""
         # Blank pictures, and a generator of its own: the run's random numbers stay as they were.
         blank = torch.zeros(1, *self.augmented_shape(), device=self.device)
-        self.augmentation(blank, torch.Generator(self.device).manual_seed(0))
+        out = self.augmentation(blank, torch.Generator(self.device).manual_seed(0))
+        if out.shape != blank.shape:
+            raise ValueError(
+                f"augment={self.augment!r} makes pictures {tuple(out.shape[1:])} of "
+                f"{tuple(blank.shape[1:])}: a strong augmentation keeps their size"
+            )
         return super()._setup_learn(*args, **kwargs)
 
     def _setup_model(self) -> None:
