@@ -254,9 +254,11 @@ class TestDecoder:
         decoder = SaliencyDecoder(7, 2, (9, 84, 84))
         features, action = torch.randn(2, 7), torch.randn(2, 2)
         maps = decoder.linear(torch.cat([features, action], 1)).view(-1, 32, 21, 21)
-        maps = decoder.first(maps.relu()).repeat_interleave(2, 2).repeat_interleave(2, 3)
-        maps = decoder.second(maps.relu()).repeat_interleave(2, 2).repeat_interleave(2, 3)
-        torch.testing.assert_close(decoder(features, action), decoder.last(maps.relu()))
+        for layer in (decoder.first, decoder.second):
+            maps = F.conv2d(maps.relu(), layer.weight, layer.bias, padding=1)
+            maps = maps.repeat_interleave(2, 2).repeat_interleave(2, 3)
+        logits = F.conv2d(maps.relu(), decoder.last.weight, decoder.last.bias, padding=1)
+        torch.testing.assert_close(decoder(features, action), logits)
 
     @pytest.mark.parametrize("shape", [(9, 36, 36), (9, 48, 48), (3, 50, 37), (9, 100, 100)])
     def test_other_pictures(self, shape):
