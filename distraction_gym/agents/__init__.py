@@ -25,6 +25,7 @@ _CLASSES = {
     "srm": "SRM",
     "svea": "SVEA",
     "sgqn": "SGQN",
+    "smg": "SMG",
     "pieg": "PIEG",
     "madi": "MaDi",
 }
@@ -33,6 +34,7 @@ for _name, _class in _CLASSES.items():
 
 _MODULES = {path.split(":")[1]: path.split(":")[0] for path in AGENTS.values()}
 _MODULES["MaskerExtractor"] = "distraction_gym.agents.madi.extractor"
+_MODULES["SeparatedExtractor"] = "distraction_gym.agents.smg.extractor"
 
 __all__ = [
     "AGENTS",
@@ -42,6 +44,7 @@ __all__ = [
     "RAD",
     "SAC",
     "SGQN",
+    "SMG",
     "SODA",
     "SRM",
     "SVEA",
@@ -49,6 +52,7 @@ __all__ = [
     "DrQv2",
     "MaDi",
     "MaskerExtractor",
+    "SeparatedExtractor",
 ]
 
 

@@ -16,6 +16,7 @@ from distraction_gym.agents import (
     RAD,
     SAC,
     SGQN,
+    SMG,
     SODA,
     SRM,
     SVEA,
@@ -75,6 +76,7 @@ OWN = {
     SVEA: {"augment": "random_conv"},
     MaDi: {"augment": "random_conv", "masker_filters": 4},
     SGQN: {"augment": "random_conv", "decoder_filters": [4, 8, 4]},
+    SMG: {"decoder_filters": [4, 8, 4], "inverse_arch": [16], "mask_warmup": 0},
     SRM: {},
     DrQv2: {"train_freq": 1, "noise_steps": 300, "learning_rate": 1e-3},
     PIEG: {

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from distraction_gym.agents.common.doubling import DoublingConv
 from distraction_gym.agents.smg.losses import (
     ViewMaker,
     Views,
@@ -18,7 +19,6 @@ from distraction_gym.agents.smg.losses import (
 from distraction_gym.agents.smg.networks import (
     AuxHead,
     Decoder,
-    DoublingConv,
     InverseDynamics,
     Separator,
 )

@@ -73,7 +73,7 @@ def blend(mask: Tensor, inside: Tensor, outside: Tensor | float) -> Tensor:
     mask = mask.unsqueeze(2)
     if isinstance(outside, Tensor):
         outside = outside.reshape(frames)
-    return (inside.reshape(frames) * mask + outside * (1 - mask)).view_as(inside)
+    return (inside.reshape(frames) * mask + outside * (1 - mask)).reshape(inside.shape)
 
 
 def attribution(foreground: Tensor, mask: Tensor) -> Tensor:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from distraction_gym.agents.common.doubling import DoublingConv
 from distraction_gym.agents.common.encoders import Projection, initialize
 
 WHITE = 255.0
@@ -42,31 +42,6 @@ class AuxHead(nn.Module):
         the channels of frame 0 first, as a stack of observations has.
         """
         return F.relu(self.linear(latents).view(-1, self.latent))
-
-
-class DoublingConv(nn.Conv2d):
-    """A 3x3 convolution, padding 1, of a picture doubled by nearest neighbour.
-
-    Two rows of the doubled picture are one row of the small one, so each of the four outputs
-    over a small pixel is a 3x3 filter of the small picture, made of sums of the weights. The
-    result is the same; the doubled picture, most of the memory that a decoder moves, never is.
-    """
-
-    _TAPS: ClassVar = (((1, 0, 0), (0, 1, 1), (0, 0, 0)), ((0, 0, 0), (1, 1, 0), (0, 0, 1)))
-    """Which weights fall on the small row before, the same and after, in even and odd rows."""
-
-    taps: Tensor
-
-    def __init__(self, inward: int, outward: int) -> None:
-        super().__init__(inward, outward, 3, padding=1)
-        self.register_buffer("taps", torch.tensor(self._TAPS, dtype=torch.float), persistent=False)
-
-    def forward(self, small: Tensor) -> Tensor:
-        """Return `(N, outward, 2H, 2W)` of `(N, inward, H, W)`."""
-        filters = torch.einsum("yik,xjl,ockl->oyxcij", self.taps, self.taps, self.weight)
-        assert self.bias is not None
-        each = F.conv2d(small, filters.flatten(0, 2), self.bias.repeat_interleave(4), padding=1)
-        return F.pixel_shuffle(each, 2)
 
 
 class Decoder(nn.Module):
@@ -156,7 +131,7 @@ class Separator(nn.Module):
     def background(self, obs: Tensor) -> Tensor:
         """Draw the backgrounds of `(B, 3k, H, W)`, 0-255, in the same form."""
         latents = self.back_encoder(obs / WHITE)
-        return (WHITE * self.back_decoder(self.back_head(latents))).view_as(obs)
+        return (WHITE * self.back_decoder(self.back_head(latents))).reshape(obs.shape)
 
 
 class InverseDynamics(nn.Sequential):
