@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from distraction_gym.agents.common.doubling import DoublingConv
+
 PAPER_FILTERS = (32, 128, 64)
 """Filters of the grid that the decoder starts from, and of its two hidden convolutions."""
 
@@ -42,18 +44,14 @@ class SaliencyDecoder(nn.Module):
         self.grid = (grid, *(math.ceil(side / 4) for side in self.side))
         self.linear = nn.Linear(latent + actions, math.prod(self.grid))
         self.first = nn.Conv2d(grid, middle, 3, padding=1)
-        self.second = nn.Conv2d(middle, last, 3, padding=1)
-        self.last = nn.Conv2d(last, channels, 3, padding=1)
+        self.second = DoublingConv(middle, last)
+        self.last = DoublingConv(last, channels)
 
     def forward(self, features: Tensor, actions: Tensor) -> Tensor:
         """Return logits `(B, 3k, H, W)` of features `(B, latent)` and actions `(B, A)`."""
         joined = torch.cat([features, actions], dim=1)
         maps = F.relu(self.linear(joined).view(-1, *self.grid))
-        maps = F.relu(_doubled(self.first(maps)))
-        maps = F.relu(_doubled(self.second(maps)))
+        # The official code doubles before each ReLU, which is the same.
+        maps = F.relu(self.second(F.relu(self.first(maps))))
         height, width = self.side
         return self.last(maps)[..., :height, :width]
-
-
-def _doubled(maps: Tensor) -> Tensor:
-    return F.interpolate(maps, scale_factor=2)
