@@ -6,7 +6,7 @@
 Each algorithm learns mini-reach with NatureCNN, and with NatureCNN behind a MaskerExtractor, in
 three kinds of training:
 
-- clean: nothing is ever in the way, and the Masker has no reason to mask;
+- clean: nothing is ever in the way;
 - overlay: half of the observations have a generated picture mixed in (MaDi's strong augmentation,
   here part of the environment, for neither algorithm augments a loss); no test clip is among them;
 - video_easy: one of ten clips in the sky, drawn anew for each episode.
