@@ -1,18 +1,19 @@
 """Which weights each loss of each agent may move, and that no other moves.
 
-A method that moves more than SAC does has a row: nothing here is worked out from the code under test.
+A method that moves more than SAC does has a row: nothing is worked out from the code under test.
 """
 
 import pytest
 import torch
 from pictures import OWN, moved_parts, random_batch, small
 
-from distraction_gym.agents import PIEG, SAC, SRM, SVEA, DrQv2, MaDi
+from distraction_gym.agents import CURL, PAD, PIEG, SGQN, SMG, SODA, DrQv2, MaDi
 
 ENCODER = {"trunk", "critic projection"}
 CRITIC = ENCODER | {"critic heads"}
-BY_CRITIC = {cls: CRITIC for cls in OWN} | {MaDi: CRITIC | {"masker"}}
-BY_ACTOR = {cls: {"actor", "alpha"} for cls in OWN} | {DrQv2: {"actor"}, PIEG: {"actor"}}
+BY_CRITIC = dict.fromkeys(OWN, CRITIC) | {MaDi: CRITIC | {"masker"}}
+ACTOR = {"actor", "alpha"}
+BY_ACTOR = dict.fromkeys(OWN, ACTOR) | {DrQv2: {"actor"}, PIEG: {"actor"}}
 BY_AUXILIARY = {
     CURL: ENCODER | {"logits"},
     # The slow copies follow right after the step.
