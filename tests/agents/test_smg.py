@@ -10,7 +10,7 @@ from pictures import Bandit, drift, equal_updates, moved, moved_parts, random_ba
 
 from distraction_gym.agents import SMG, DrQ
 from distraction_gym.agents.smg.losses import Views, blend, separation_losses
-from distraction_gym.errors import AssetsMissing
+from distraction_gym.errors import AssetsMissing, UnknownName
 
 SCALES = ("recon_scale", "mask_scale", "back_scale", "action_scale", "fore_scale")
 NOTHING = {**dict.fromkeys(SCALES, 0.0), "consistency_scale": 0.0}
@@ -292,6 +292,10 @@ class TestBadInput:
     def test_a_share_outside_the_picture(self):
         with pytest.raises(ValueError, match="rho is a share"):
             small(SMG, rho=6.0)
+
+    def test_a_pixel_loss_that_does_not_exist(self):
+        with pytest.raises(UnknownName, match="l2"):
+            small(SMG, pixel_loss="mse")
 
     def test_an_action_between_distant_observations(self):
         with pytest.raises(ValueError, match=r"n_steps=3.*action_scale=0"):

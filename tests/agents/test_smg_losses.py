@@ -8,6 +8,7 @@ from torch import nn
 
 from distraction_gym.agents.common.doubling import DoublingConv
 from distraction_gym.agents.smg.losses import (
+    PIXEL_LOSSES,
     ViewMaker,
     Views,
     attribution,
@@ -205,6 +206,24 @@ class TestLosses:
         one = target.detach()[:, :1]
         both = squared_error(q_values, one.expand(-1, 2))
         torch.testing.assert_close(squared_error(q_values, one), both)
+
+    @pytest.mark.parametrize(
+        ("name", "of_pixel"),
+        [("l1", lambda a, b: abs(a - b)), ("l2", lambda a, b: (a - b) ** 2 / 255)],
+    )
+    def test_pictures_are_compared_by_either_error(self, name, of_pixel):
+        drawn, true = rand(2, 3, 4, 4, top=255), rand(2, 3, 4, 4, seed=1, top=255)
+        pixels = zip(drawn.flatten().tolist(), true.flatten().tolist(), strict=True)
+        expected = np.mean([of_pixel(a, b) for a, b in pixels])
+        assert PIXEL_LOSSES[name](drawn, true).item() == pytest.approx(expected)
+
+    def test_every_comparison_of_pictures_is_the_one_asked_for(self, separator):
+        encoder = nn.Sequential(Trunk(), nn.Linear(5, LATENT)).double()
+        views = Views(*(pictures(seed) for seed in range(4)))
+        first = separator.foreground(encoder(views.obs))
+        found = separation_losses(separator, encoder, views, first, 0.2, lambda a, b: 0 * a + 7)
+        sevens = {name for name, loss in found.items() if (loss == 7).all()}
+        assert sevens == {"recon", "back", "fore"}
 
     def test_all_of_them_equal_a_slow_reference(self, separator):
         encoder = nn.Sequential(Trunk(), nn.Linear(5, LATENT)).double()

@@ -16,7 +16,13 @@ from torch import Tensor, nn
 from distraction_gym.agents.common.auxiliary import AuxiliaryLosses
 from distraction_gym.agents.common.policy import PixelCritic
 from distraction_gym.agents.common.visual_sac import Batch
-from distraction_gym.agents.smg.losses import ViewMaker, Views, separation_losses, squared_error
+from distraction_gym.agents.smg.losses import (
+    PIXEL_LOSSES,
+    ViewMaker,
+    Views,
+    separation_losses,
+    squared_error,
+)
 from distraction_gym.agents.smg.networks import PAPER_FILTERS, InverseDynamics, Separator
 from distraction_gym.agents.smg.panels import draw_panels
 
@@ -43,6 +49,8 @@ class SMG(AuxiliaryLosses):
         fore_scale: Weight of an unchanged foreground (eq. 4).
         consistency_scale: Weight of unchanged Q values (eq. 5) in the critic's loss.
         mask_warmup: Updates before the mask's share counts: those that catch up.
+        pixel_loss: How pictures are compared: `"l1"`, or `"l2"`, which draws small things in far
+            fewer updates.
         overlay_images: Random pictures: `"generated"`, or a folder (Places365's layout).
         decoder_filters: Filters of a decoder's grid and of its two hidden convolutions.
         inverse_arch: Hidden layers of the inverse dynamics.
@@ -66,6 +74,7 @@ class SMG(AuxiliaryLosses):
         fore_scale: float = 0.1,
         consistency_scale: float = 0.5,
         mask_warmup: int = 1000,
+        pixel_loss: str = "l1",
         overlay_images: str = "generated",
         decoder_filters: Sequence[int] = PAPER_FILTERS,
         inverse_arch: Sequence[int] = (1024, 1024),
@@ -79,6 +88,7 @@ class SMG(AuxiliaryLosses):
     ) -> None:
         if not 0.0 < rho < 1.0:
             raise ValueError(f"rho is a share of the picture, between 0 and 1, got {rho}")
+        PIXEL_LOSSES[pixel_loss]  # an unknown name shows here, not at the first update
         self.rho, self.mask_warmup = rho, mask_warmup
         self.scales = {
             "recon": recon_scale,
@@ -88,7 +98,7 @@ class SMG(AuxiliaryLosses):
             "fore": fore_scale,
         }
         self.consistency_scale = consistency_scale
-        self.overlay_images = overlay_images
+        self.pixel_loss, self.overlay_images = pixel_loss, overlay_images
         self.decoder_filters, self.inverse_arch = decoder_filters, inverse_arch
         self.panel_interval = panel_interval
         self._views: Views | None = None
@@ -163,7 +173,10 @@ class SMG(AuxiliaryLosses):
         views = self._views_of(batch)
         latents, following = self._latents(torch.cat([batch.obs, batch.next_obs])).chunk(2)
         first = self._separator().foreground(latents)
-        losses = separation_losses(self._separator(), self._latents, views, first, self.rho)
+        compare = PIXEL_LOSSES[self.pixel_loss]
+        losses = separation_losses(
+            self._separator(), self._latents, views, first, self.rho, compare
+        )
         action = self.extras["inverse"](torch.cat([latents, following], dim=1))
         losses["action"] = F.mse_loss(action, batch.action)
         self.note("mask_mean", first[1].mean())

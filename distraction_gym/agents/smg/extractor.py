@@ -13,7 +13,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
 from distraction_gym.agents.common.encoders import PixelEncoder, Projection
-from distraction_gym.agents.smg.losses import ViewMaker, separation_losses
+from distraction_gym.agents.smg.losses import PIXEL_LOSSES, ViewMaker, separation_losses
 from distraction_gym.agents.smg.networks import PAPER_FILTERS, WHITE, Separator
 from distraction_gym.agents.smg.panels import draw_panels
 from distraction_gym.errors import UnsupportedEnvironment
@@ -43,6 +43,7 @@ class SeparatedExtractor(BaseFeaturesExtractor):
         rho: Share of the picture that the mask shall cover; depends on the task.
         scales: Weights among the losses, by name; those of `SCALES` for the rest.
         decoder_filters: Filters of a decoder's grid and of its two hidden convolutions.
+        pixel_loss: How pictures are compared, `"l1"` or `"l2"` (as `SMG`).
         overlay_images: Random pictures: `"generated"`, or a folder (Places365's layout).
         trunk_kwargs: Arguments of both trunks (`PixelEncoder`).
         white: The value of full brightness in what arrives here: 1, since Stable-Baselines3
@@ -61,6 +62,7 @@ class SeparatedExtractor(BaseFeaturesExtractor):
         rho: float = 0.06,
         scales: Mapping[str, float] | None = None,
         decoder_filters: Sequence[int] = PAPER_FILTERS,
+        pixel_loss: str = "l1",
         overlay_images: str = "generated",
         trunk_kwargs: Mapping[str, Any] | None = None,
         white: float = 1.0,
@@ -75,6 +77,7 @@ class SeparatedExtractor(BaseFeaturesExtractor):
         size = self.trunk.features_dim
         self.projection = Projection(size, features_dim)
         self.separator = Separator(other, size, features_dim, shape, decoder_filters)
+        self.compare = PIXEL_LOSSES[pixel_loss]
         self.make_views = ViewMaker(overlay_images)
         self.white = white
         self.losses: dict[str, Tensor] = {}
@@ -125,7 +128,9 @@ class SeparatedExtractor(BaseFeaturesExtractor):
             )
         first = self.separator.foreground(features)
         views = self.make_views(obs, first[1])
-        found = separation_losses(self.separator, self._encode, views, first, self.rho)
+        found = separation_losses(
+            self.separator, self._encode, views, first, self.rho, self.compare
+        )
         self.losses = {name: loss.detach() for name, loss in found.items()}
         weighted = [self.scales[name] * loss for name, loss in found.items()]
         return self.weight * torch.stack(weighted).sum()

@@ -14,10 +14,31 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from distraction_gym.agents.common.augmentations import Overlay
-from distraction_gym.agents.smg.networks import Separator
+from distraction_gym.agents.smg.networks import WHITE, Separator
+from distraction_gym.registry import Registry
 
 if TYPE_CHECKING:
     from distraction_gym.assets.pictures import PictureSource
+
+
+PixelLoss = Callable[[Tensor, Tensor], Tensor]
+
+
+def absolute(drawn: Tensor, true: Tensor) -> Tensor:
+    """Return the mean absolute error of pixels, 0-255: the official code's loss."""
+    return F.l1_loss(drawn, true)
+
+
+def squared(drawn: Tensor, true: Tensor) -> Tensor:
+    """Return the mean squared error of pixels, 0-255, over 255: as large as `absolute` at most."""
+    return F.mse_loss(drawn, true) / WHITE
+
+
+PIXEL_LOSSES: Registry[PixelLoss] = Registry("pixel loss")
+"""How pictures are compared. The absolute error is slow to draw small things at all: the median of
+a pixel is the background."""
+PIXEL_LOSSES.add("l1", absolute)
+PIXEL_LOSSES.add("l2", squared)
 
 
 class Views(NamedTuple):
@@ -102,6 +123,7 @@ def separation_losses(
     views: Views,
     first: tuple[Tensor, Tensor],
     rho: float,
+    compare: PixelLoss = absolute,
 ) -> dict[str, Tensor]:
     """Return the losses that need single observations only, not yet weighted.
 
@@ -111,6 +133,7 @@ def separation_losses(
         views: The update's pictures.
         first: Foreground and mask of `views.obs`.
         rho: Share of the picture that the mask shall cover.
+        compare: The loss between pictures.
 
     Returns:
         `recon`, `mask` (eq. 1), `back` (eq. 2) and `fore` (eq. 4).
@@ -120,8 +143,8 @@ def separation_losses(
     background, filled_in = separator.background(pictures).chunk(2)
     again = attribution(*separator.foreground(encode(views.consistency)))
     return {
-        "recon": F.l1_loss(blend(mask, foreground, background), views.obs),
+        "recon": compare(blend(mask, foreground, background), views.obs),
         "mask": mask_loss(mask, rho),
-        "back": F.l1_loss(filled_in, views.background),
-        "fore": F.l1_loss(again, attribution(foreground, mask).detach()),
+        "back": compare(filled_in, views.background),
+        "fore": compare(again, attribution(foreground, mask).detach()),
     }
