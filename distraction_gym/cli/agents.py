@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from distraction_gym.agents import AGENTS
 from distraction_gym.cli.options import (
     add_assets,
     add_env_kwargs,
@@ -29,7 +30,7 @@ def add(commands: Commands) -> None:
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--algo", required=True, help="sac, svea, madi")
+    parser.add_argument("--algo", required=True, help=", ".join(AGENTS))
     parser.add_argument("--env", required=True, metavar="ID", help="see `distraction-gym list`")
     parser.add_argument(
         "-n", "--steps", type=positive, help="agent steps in all (default: the preset's)"
