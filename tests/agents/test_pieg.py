@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
-from pictures import Bandit, moved, random_batch, small, weights
+from pictures import OWN, SMALL, Bandit, equal_updates, moved, random_batch, small, weights
 
 from distraction_gym.agents import PIEG
+from distraction_gym.agents.common.visual_ddpg import VisualDDPG
 from distraction_gym.agents.pieg.encoder import FILE, STAGES, ResNetEncoder, load_backbone
 from distraction_gym.errors import AssetsMissing, BrokenAsset
 
@@ -68,6 +69,14 @@ class TestEncoder:
         assert torch.equal(encoder.backbone[1].running_mean, statistics)
         assert moved(encoder.head, head)
         assert not encoder.backbone.training and encoder.head.training
+
+
+def test_with_no_weight_on_the_augmented_half_it_is_drqv2_on_that_encoder():
+    parent = type("Parent", (VisualDDPG,), {"policy_aliases": PIEG.policy_aliases})
+    settings = {**SMALL, **OWN[PIEG]}
+    surplus = {name: settings.pop(name) for name in ("augment", "backbone")}
+    model = PIEG("CnnPolicy", Bandit(), svea_alpha=1.0, svea_beta=0.0, **settings, **surplus)
+    equal_updates(model, parent("CnnPolicy", Bandit(), **settings))
 
 
 class TestWeights:

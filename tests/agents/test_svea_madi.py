@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from pictures import Bandit, moved, random_batch, small, weights
+from pictures import Bandit, equal_updates, moved, random_batch, small, weights
 
-from distraction_gym.agents import SAC, SVEA, MaDi
+from distraction_gym.agents import SAC, SVEA, DrQ, MaDi
 from distraction_gym.agents.madi import Masker
 
 
@@ -41,6 +41,14 @@ class TestSVEA:
             torch.manual_seed(4)
             losses.append(agent.critic_loss(random_batch()))
         torch.testing.assert_close(losses[0], losses[1])
+
+    def test_with_no_weight_on_the_augmented_half_it_is_drq_weight_for_weight(self):
+        equal_updates(small(SVEA, svea_alpha=1.0, svea_beta=0.0), small(DrQ))
+
+    def test_madi_with_masks_of_one_is_svea_weight_for_weight(self):
+        model = small(MaDi)
+        model.masks = lambda obs: torch.ones_like(obs[:, ::3])
+        equal_updates(model, small(SVEA))
 
     def test_the_strong_augmentation_falls_on_the_shifted_observation(self):
         model = small(SVEA)

@@ -40,6 +40,8 @@ class SVEA(StrongAugmentation):
     def critic_loss(self, batch: Batch) -> Tensor:
         """Return `alpha * error(o) + beta * error(augmented o)`, both against the clean target."""
         target = self.td_target(batch)
+        if not self.svea_beta:  # no random number is drawn for what counts nothing
+            return self.svea_alpha * self.q_error(batch.obs, batch.action, target)
         augmented = self.augmentation(batch.obs)
         if self.svea_alpha != self.svea_beta:
             clean = self.svea_alpha * self.q_error(batch.obs, batch.action, target)
