@@ -53,7 +53,7 @@ def test_channels_last_is_turned_round_by_stable_baselines3():
 
 def test_a_batch_larger_than_the_buffer():
     with pytest.raises(ValueError, match=r"batch_size=512 is more than buffer_size=300"):
-        build(SAC, (9, 84, 84), batch_size=512)
+        build(SAC, (9, 84, 84), batch_size=512).learn(1)
 
 
 def test_a_folder_of_pictures_that_is_missing_stops_learning_before_it_begins(tmp_path):

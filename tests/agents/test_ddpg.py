@@ -160,8 +160,3 @@ def test_one_update_every_second_step():
 def test_returns_over_three_steps_are_its_default():
     model = DrQv2("CnnPolicy", Bandit(), buffer_size=300)
     assert (model.replay_buffer.n_steps, model.replay_buffer.gamma) == (3, 0.99)
-
-
-def test_a_batch_beyond_the_buffer_is_refused():
-    with pytest.raises(ValueError, match="buffer_size=200"):
-        small(DrQv2, batch_size=256)

@@ -297,6 +297,11 @@ class VisualSAC(ExplainMixin, AccelerationMixin, SafeSaveMixin, stable_baselines
         return self.log_ent_coef.detach().exp()
 
     def _setup_learn(self, *args: Any, **kwargs: Any) -> Any:
+        if self.batch_size > self.buffer_size:
+            raise ValueError(
+                f"batch_size={self.batch_size} is more than buffer_size={self.buffer_size} holds: "
+                "make the batch smaller or the buffer larger"
+            )
         if self.device.type == "cpu":
             keep_freed_memory()
         return super()._setup_learn(*args, **kwargs)
@@ -305,11 +310,6 @@ class VisualSAC(ExplainMixin, AccelerationMixin, SafeSaveMixin, stable_baselines
 
     def _setup_model(self) -> None:
         self._check_pictures()
-        if self.batch_size > self.buffer_size:
-            raise ValueError(
-                f"batch_size={self.batch_size} is more than buffer_size={self.buffer_size} holds: "
-                "make the batch smaller or the buffer larger"
-            )
         super()._setup_model()
         if self.log_ent_coef is not None:
             rate = self.lr_schedule(1) if self.ent_coef_lr is None else self.ent_coef_lr
