@@ -48,6 +48,16 @@ def test_without_checkpoints_it_says_how_to_have_them():
         broken().learn(200)
 
 
+def test_a_later_run_does_not_write_into_an_earlier_ones_folder(tmp_path):
+    model = small(SAC)
+    model.learn(12, callback=ResumableCheckpoint(tmp_path, every=1000))
+    (first,) = tmp_path.iterdir()
+    model.set_env(Broken())
+    with pytest.raises(TrainingDiverged, match="needs callback=ResumableCheckpoint"):
+        model.learn(200, reset_num_timesteps=False)
+    assert list(tmp_path.iterdir()) == [first]
+
+
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_no_weight_moves(bad):
     model, batch = small(SAC), random_batch()

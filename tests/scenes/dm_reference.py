@@ -11,6 +11,7 @@ load_mujoco()
 from dm_control import suite  # noqa: E402
 from dm_control.suite import common  # noqa: E402
 
+from distraction_gym.scenes.canvas import mujoco  # noqa: E402
 from distraction_gym.scenes.mujoco import MujocoScene  # noqa: E402
 
 GREEN = (0.2, 0.8, 0.2)
@@ -60,3 +61,13 @@ def _bytes(text):
 
 def _text(numbers):
     return " ".join(map(str, numbers))
+
+
+def plain_model(geoms="<geom name='ball' size='.5'/>", sky=""):
+    """Return model and data of a world of these geoms, under one light."""
+    model = mujoco.MjModel.from_xml_string(
+        f"<mujoco><asset>{sky}</asset><worldbody><light pos='0 0 9'/>{geoms}</worldbody></mujoco>"
+    )
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    return model, data

@@ -71,6 +71,8 @@ class ResumableCheckpoint(BaseCallback):
 
     def _on_training_end(self) -> None:
         self._give_back_signal()
+        if hasattr(self.model, "keep_last_good"):
+            self.model.keep_last_good = None  # a later `learn` without this callback is not its own
         if not self.stopped and self.model.num_timesteps > self._saved_at:
             self._save()
 

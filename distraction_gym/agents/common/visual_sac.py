@@ -274,13 +274,12 @@ class VisualSAC(ExplainMixin, AccelerationMixin, SafeSaveMixin, stable_baselines
 
     def _diverged(self, error: TrainingDiverged) -> TrainingDiverged:
         """Say where it happened, and keep what there was before."""
-        kept = "none was kept: pass callback=ResumableCheckpoint(folder) to learn"
-        if self.keep_last_good is not None:
-            kept = f"a checkpoint of it is {self.keep_last_good()}"
+        path = None if self.keep_last_good is None else self.keep_last_good()
+        kept = f"is in {path}" if path else "needs callback=ResumableCheckpoint(folder) in learn"
         return TrainingDiverged(
             f"{error}, in update {self._n_updates} after {self.num_timesteps} steps. The weights "
-            f"are those of the last good update; {kept}. Look for rewards or observations that "
-            "are not finite, or lower learning_rate"
+            f"are those of the last good step; a checkpoint of them {kept}. Look for rewards or "
+            "observations that are not finite, or lower learning_rate"
         )
 
     @staticmethod
