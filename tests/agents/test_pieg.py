@@ -8,7 +8,13 @@ from pictures import OWN, SMALL, Bandit, equal_updates, moved, random_batch, sma
 
 from distraction_gym.agents import PIEG
 from distraction_gym.agents.common.visual_ddpg import VisualDDPG
-from distraction_gym.agents.pieg.encoder import FILE, STAGES, ResNetEncoder, load_backbone
+from distraction_gym.agents.pieg.encoder import (
+    FILE,
+    STAGES,
+    ResNetEncoder,
+    calibrate,
+    load_backbone,
+)
 from distraction_gym.errors import AssetsMissing, BrokenAsset
 
 models = pytest.importorskip("torchvision.models")
@@ -69,6 +75,36 @@ class TestEncoder:
         assert torch.equal(encoder.backbone[1].running_mean, statistics)
         assert moved(encoder.head, head)
         assert not encoder.backbone.training and encoder.head.training
+
+
+class TestRandomBackbone:
+    def test_calibrated_features_are_normalised_over_the_pictures(self):
+        torch.manual_seed(0)
+        encoder = ResNetEncoder(pictures(2))
+        obs = torch.rand(8, 6, 36, 36)
+        calibrate(encoder, obs)
+        frames = obs.reshape(16, 3, 36, 36) - 0.5
+        first = encoder.backbone[:2](frames)  # the first convolution and its batch norm
+        torch.testing.assert_close(first.mean(dim=(0, 2, 3)), torch.zeros(64), atol=1e-5, rtol=0)
+        # The epsilon of batch norm takes a little where filters answer faintly.
+        torch.testing.assert_close(first.var(dim=(0, 2, 3)), torch.ones(64), atol=1e-2, rtol=0)
+        assert not encoder.backbone[1].training and encoder.backbone[1].momentum == 0.1
+
+    def test_it_happens_once_before_the_first_update(self):
+        model = small(PIEG)
+        norm = model.critic.features_extractor.backbone[1]
+        assert torch.equal(norm.running_mean, torch.zeros(64))
+        model.learn(model.learning_starts + 2)
+        found = norm.running_mean.clone()
+        assert found.abs().sum() > 0
+        model.learn(2, reset_num_timesteps=False)
+        assert torch.equal(norm.running_mean, found)
+
+    def test_trained_weights_keep_their_statistics(self, resnet, file):
+        model = small(PIEG, backbone=str(file))
+        model.learn(model.learning_starts + 2)
+        norm = model.critic.features_extractor.backbone[1]
+        assert torch.equal(norm.running_mean, resnet.bn1.running_mean)
 
 
 def test_with_no_weight_on_the_augmented_half_it_is_drqv2_on_that_encoder():

@@ -8,10 +8,14 @@ from stable_baselines3.common.policies import BasePolicy
 
 from distraction_gym.agents.common.ddpg_policy import VisualDDPGPolicy
 from distraction_gym.agents.common.visual_ddpg import VisualDDPG
-from distraction_gym.agents.pieg.encoder import ResNetEncoder, load_backbone
+from distraction_gym.agents.pieg.encoder import ResNetEncoder, calibrate, load_backbone
 from distraction_gym.agents.svea import SVEA
 
 __all__ = ["PIEG", "ResNetEncoder"]
+
+
+CALIBRATION = 256
+"""Pictures that set a random backbone's batch norm."""
 
 
 class PIEGPolicy(VisualDDPGPolicy):
@@ -29,7 +33,7 @@ class PIEG(SVEA, VisualDDPG):
     Args:
         *args: As `SVEA` and `VisualDDPG`.
         backbone: Weights of the ResNet-18: `"imagenet"` (the file in torch's hub cache), a path, or
-            `"random"`.
+            `"random"`, whose batch norm is set to the replay buffer's pictures before it learns.
         **kwargs: As `SVEA` and `VisualDDPG`.
 
     Raises:
@@ -48,6 +52,15 @@ class PIEG(SVEA, VisualDDPG):
         self.backbone = backbone
         super().__init__(*args, _init_setup_model=_init_setup_model, **kwargs)
         if _init_setup_model:  # a model that is loaded has them in its own file
-            encoder = self.policy.critic.features_extractor
-            assert isinstance(encoder, ResNetEncoder)
-            load_backbone(encoder, backbone)
+            load_backbone(self._encoder(), backbone)
+
+    def train(self, gradient_steps: int, batch_size: int = 64) -> None:
+        """Update as `VisualSAC` does; set a random backbone's batch norm before the first."""
+        if self.backbone == "random" and self._n_updates == 0:
+            calibrate(self._encoder(), self.sample_pictures(CALIBRATION) / 255.0)
+        super().train(gradient_steps, batch_size)
+
+    def _encoder(self) -> ResNetEncoder:
+        encoder = self.policy.critic.features_extractor
+        assert isinstance(encoder, ResNetEncoder)
+        return encoder

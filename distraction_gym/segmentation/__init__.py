@@ -1,0 +1,46 @@
+"""Pixels -> masks: segmenters by name.
+
+>>> from distraction_gym.segmentation import make_segmenter
+>>> masks, scores = make_segmenter("superpixel", k=4).segment(frames)  # frames (B, H, W, 3) uint8
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from distraction_gym.registry import Registry
+from distraction_gym.segmentation.base import Frames, Masks, Segmenter, Segments
+
+__all__ = ["SEGMENTERS", "Frames", "Masks", "Segmenter", "Segments", "make_segmenter"]
+
+SEGMENTERS: Registry[str | type[Segmenter]] = Registry("segmenter", "distraction_gym.segmenters")
+"""Name -> the class, or `"module:class"`, which loads when it is asked for."""
+
+_CLASSES = {
+    "oracle": "oracle:OracleSegmenter",
+    "background": "background:BackgroundSegmenter",
+    "superpixel": "superpixel:SuperpixelSegmenter",
+    "fastsam": "fastsam:FastSAMSegmenter",
+    "learned": "learned:LearnedSegmenter",
+}
+for _name, _path in _CLASSES.items():
+    SEGMENTERS.add(_name, f"distraction_gym.segmentation.{_path}")
+
+
+def make_segmenter(name: str, **kwargs: Any) -> Segmenter:
+    """Build a segmenter.
+
+    Args:
+        name: A name in `SEGMENTERS`.
+        **kwargs: The arguments of its class, JSON types.
+
+    Raises:
+        UnknownName: for a name that does not exist.
+    """
+    found = SEGMENTERS[name]
+    if isinstance(found, str):
+        module, cls = found.split(":")
+        found = getattr(importlib.import_module(module), cls)
+    assert not isinstance(found, str)
+    return found(**kwargs)
