@@ -118,6 +118,13 @@ class Scene:
         """Return which object each pixel of `frame` (just drawn from this scene) shows."""
         self._refuse("instance masks")
 
+    def owner(self, name: str) -> str:
+        """Return the larger thing that an object of `segments` belongs to, or the object itself.
+
+        Such as `"body:torso"` for one of the torso's geoms: a name that `foreground` takes.
+        """
+        return name
+
     def foreground(self, frame: Frame, objects: Sequence[str] | None = None) -> Matte:
         """Return where `frame` (just drawn from this scene) shows what matters, `(H, W)`.
 

@@ -20,7 +20,8 @@ PACKAGE = ROOT / "distraction_gym"
 LAYERS = (
     {"registry", "registration", "seeding", "typing", "errors", "scene"},
     {"assets"},
-    {"distractions", "segmentation", "scenes"},
+    {"distractions", "scenes"},
+    {"segmentation"},
     {"wrappers"},
     {"agents", "envs"},
     {"bench", "testing"},

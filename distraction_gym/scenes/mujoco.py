@@ -147,6 +147,10 @@ class MujocoScene(Scene):
         """Return which object each pixel of the current state shows (see `scene.Scene`)."""
         return self._census.name(self._object_ids())
 
+    def owner(self, name: str) -> str:
+        """Return the body of a geom (see `scene.Scene`)."""
+        return objects.owner(self.model, name)
+
     def foreground(self, frame: Frame, objects: Sequence[str] | None = None) -> Matte:
         """Return where the current state shows what matters, `(H, W)` bool.
 

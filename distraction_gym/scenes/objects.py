@@ -81,6 +81,21 @@ def find(model: Any, name: str) -> frozenset[Thing]:
     raise unknown("object of this MuJoCo scene", name, known_names(model))
 
 
+def owner(model: Any, name: str) -> str:
+    """Return `"body:hand"` for a geom of that body; the world's geoms and all else stay as is.
+
+    Args:
+        model: A `mujoco.MjModel`.
+        name: A name from `label`.
+    """
+    kind, _, key = name.partition(":")
+    if kind != "geom":
+        return name
+    index = mujoco.mj_name2id(model, _GEOM, key)
+    body = int(model.geom_bodyid[int(key) if index < 0 else index])
+    return f"body:{model.body(body).name or body}" if body > 0 else name
+
+
 def known_names(model: Any) -> Iterator[str]:
     """Yield every name that `find` takes."""
     for number, count in _KINDS.values():

@@ -7,12 +7,21 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from typing import Any
 
 from distraction_gym.registry import Registry
 from distraction_gym.segmentation.base import Frames, Masks, Segmenter, Segments
 
-__all__ = ["SEGMENTERS", "Frames", "Masks", "Segmenter", "Segments", "make_segmenter"]
+__all__ = [
+    "SEGMENTERS",
+    "Frames",
+    "Masks",
+    "Segmenter",
+    "Segments",
+    "as_segmenter",
+    "make_segmenter",
+]
 
 SEGMENTERS: Registry[str | type[Segmenter]] = Registry("segmenter", "distraction_gym.segmenters")
 """Name -> the class, or `"module:class"`, which loads when it is asked for."""
@@ -21,6 +30,7 @@ _CLASSES = {
     "oracle": "oracle:OracleSegmenter",
     "background": "background:BackgroundSegmenter",
     "superpixel": "superpixel:SuperpixelSegmenter",
+    "propagated": "propagated:PropagatedSegmenter",
     "fastsam": "fastsam:FastSAMSegmenter",
     "learned": "learned:LearnedSegmenter",
 }
@@ -44,3 +54,21 @@ def make_segmenter(name: str, **kwargs: Any) -> Segmenter:
         found = getattr(importlib.import_module(module), cls)
     assert not isinstance(found, str)
     return found(**kwargs)
+
+
+def as_segmenter(given: Segmenter | str | Mapping[str, Any]) -> Segmenter:
+    """Return a segmenter itself, or build the one that a name or `{"name": ..., **kwargs}` says.
+
+    Raises:
+        UnknownName: for a name that does not exist.
+        ValueError: for a mapping without `"name"`.
+    """
+    if isinstance(given, Segmenter):
+        return given
+    if isinstance(given, str):
+        return make_segmenter(given)
+    if "name" not in given:
+        raise ValueError(
+            f"a segmenter is given as {{'name': 'superpixel', 'k': 4, ...}}, got {dict(given)!r}"
+        )
+    return make_segmenter(**given)

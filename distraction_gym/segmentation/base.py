@@ -60,6 +60,9 @@ class Segmenter(ABC):
     def bind(self, env: gym.Env) -> None:  # noqa: B027  most have nothing to do
         """Get to know the environment that the frames come from."""
 
+    def reset(self) -> None:  # noqa: B027  most have nothing to do
+        """Forget earlier frames: the next ones are of new episodes."""
+
 
 def fill(found: list[Masks], scores: list[npt.NDArray[np.float32]], k: int) -> Segments:
     """Put together the masks of single frames, at most `k` each, filled up with empty planes.

@@ -3,6 +3,7 @@
 from distraction_gym.wrappers.action_repeat import ActionRepeat
 from distraction_gym.wrappers.distraction import DistractionWrapper
 from distraction_gym.wrappers.foreground import AddForegroundMask
+from distraction_gym.wrappers.mask import MaskObservation
 from distraction_gym.wrappers.observe_scene import ObserveScene
 from distraction_gym.wrappers.stack import StackFrames
 from distraction_gym.wrappers.vector import DistractionVectorWrapper
@@ -12,6 +13,7 @@ __all__ = [
     "AddForegroundMask",
     "DistractionVectorWrapper",
     "DistractionWrapper",
+    "MaskObservation",
     "ObserveScene",
     "RecordComparison",
     "StackFrames",
