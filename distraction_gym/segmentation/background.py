@@ -43,7 +43,7 @@ class BackgroundSegmenter(Segmenter):
         reference: Any = None,
         color: Sequence[int] | None = None,
         tolerance: int = 30,
-        min_area: float = 0.002,
+        min_area: float = 0.001,
     ) -> None:
         super().__init__(k)
         if reference is not None and color is not None:

@@ -92,7 +92,7 @@ class CachedSegmenter(Segmenter):
 
 
 def _digest(frame: npt.NDArray[np.uint8]) -> bytes:
-    return hashlib.blake2b(np.ascontiguousarray(frame), digest_size=16).digest()
+    return hashlib.blake2b(frame.tobytes(), digest_size=16).digest()
 
 
 def _unpack(entry: _Entry, shape: tuple[int, ...]) -> Masks:

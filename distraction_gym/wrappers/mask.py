@@ -110,16 +110,15 @@ class MaskObservation(gym.Wrapper, gym.utils.RecordConstructorArgs):
             return _SELECTIONS[self._select](found.masks)
         if callable(self._select):
             return _as_mask(self._select(frame, found), frame)
-        return found.masks[self._select].any(axis=0)
+        return _all(found.masks[self._select])
 
 
 def _largest(masks: Masks) -> Masks:
-    return masks[masks.sum(axis=(1, 2)).argmax()]
+    return np.asarray(masks[masks.sum(axis=(1, 2)).argmax()], np.bool_)
 
 
 def _all(masks: Masks) -> Masks:
-    union: Masks = masks.any(axis=0)
-    return union
+    return np.asarray(masks.any(axis=0), np.bool_)
 
 
 _SELECTIONS: dict[str, Callable[[Masks], Masks]] = {"all": _all, "largest": _largest}
