@@ -28,11 +28,13 @@ _CLASSES = {
     "smg": "SMG",
     "pieg": "PIEG",
     "madi": "MaDi",
+    "trms": "TRMS",
 }
 for _name, _class in _CLASSES.items():
     AGENTS.add(_name, f"distraction_gym.agents.{_name}:{_class}")
 
 _MODULES = {path.split(":")[1]: path.split(":")[0] for path in AGENTS.values()}
+_MODULES["TRMSSAC"] = "distraction_gym.agents.trms"
 _MODULES["MaskerExtractor"] = "distraction_gym.agents.madi.extractor"
 _MODULES["SeparatedExtractor"] = "distraction_gym.agents.smg.extractor"
 
@@ -48,6 +50,8 @@ __all__ = [
     "SODA",
     "SRM",
     "SVEA",
+    "TRMS",
+    "TRMSSAC",
     "DrQ",
     "DrQv2",
     "MaDi",

@@ -20,11 +20,15 @@ from distraction_gym.agents import (
     SODA,
     SRM,
     SVEA,
+    TRMS,
+    TRMSSAC,
     DrQ,
     DrQv2,
     MaDi,
 )
 from distraction_gym.agents.common.visual_sac import Batch
+from distraction_gym.segmentation import SEGMENTERS, Segmenter, Segments
+from distraction_gym.segmentation.base import fill
 
 torch.set_num_threads(1)
 SIDE = 36
@@ -54,6 +58,20 @@ class Bandit(gym.Env):
         return self._draw(), reward, True, False, {}
 
 
+@SEGMENTERS.register("halves")
+class Halves(Segmenter):
+    """Splits a frame into what is red beyond 150, and the rest; counts how often it is asked."""
+
+    asked = 0
+
+    def segment(self, frames: np.ndarray) -> Segments:
+        type(self).asked += 1
+        red = frames[..., 0] > 150
+        found = [np.stack([part for part in (one, ~one) if part.any()]) for one in red]
+        scores = [np.linspace(0.9, 0.5, len(part), dtype=np.float32) for part in found]
+        return fill(found, scores, self.k)
+
+
 SMALL: dict[str, Any] = {
     "batch_size": 8,
     "buffer_size": 200,
@@ -64,6 +82,22 @@ SMALL: dict[str, Any] = {
         "net_arch": [32, 32],
         "projection_dim": 16,
         "features_extractor_kwargs": {"strides": [2, 2, 1], "filters": 8},
+    },
+}
+_TRMS: dict[str, Any] = {
+    "segmenter": "halves",
+    "augment": "random_conv",
+    "k": 3,
+    "teach_steps": 40,
+    "sampler_filters": [4, 8],
+    "sampler_lr": 1e-3,
+    "student_filters": [4, 4],
+    "student_lr": 1e-3,
+    "learning_rate": 1e-3,
+    "policy_kwargs": {
+        "net_arch": [32, 32],
+        "projection_dim": 16,
+        "features_extractor_kwargs": {"features": 32, "strides": [2, 2, 1], "filters": 8},
     },
 }
 OWN = {
@@ -78,6 +112,8 @@ OWN = {
     SGQN: {"augment": "random_conv", "decoder_filters": [4, 8, 4]},
     SMG: {"decoder_filters": [4, 8, 4], "inverse_arch": [16], "mask_warmup": 0},
     SRM: {},
+    TRMS: {**_TRMS, "n_steps": 1, "noise_steps": 300},
+    TRMSSAC: _TRMS,
     DrQv2: {"train_freq": 1, "noise_steps": 300, "learning_rate": 1e-3},
     PIEG: {
         "augment": "random_conv",

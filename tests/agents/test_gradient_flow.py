@@ -7,13 +7,17 @@ import pytest
 import torch
 from pictures import OWN, moved_parts, random_batch, small
 
-from distraction_gym.agents import CURL, PAD, PIEG, SGQN, SMG, SODA, DrQv2, MaDi
+from distraction_gym.agents import CURL, PAD, PIEG, SGQN, SMG, SODA, TRMS, TRMSSAC, DrQv2, MaDi
 
 ENCODER = {"trunk", "critic projection"}
 CRITIC = ENCODER | {"critic heads"}
-BY_CRITIC = dict.fromkeys(OWN, CRITIC) | {MaDi: CRITIC | {"masker"}}
+BY_CRITIC = dict.fromkeys(OWN, CRITIC) | {
+    MaDi: CRITIC | {"masker"},
+    # The critic's loss trains the sampler, and the student has its own: see test_trms.py.
+    **dict.fromkeys((TRMS, TRMSSAC), CRITIC | {"sampler", "student"}),
+}
 ACTOR = {"actor", "alpha"}
-BY_ACTOR = dict.fromkeys(OWN, ACTOR) | {DrQv2: {"actor"}, PIEG: {"actor"}}
+BY_ACTOR = dict.fromkeys(OWN, ACTOR) | {cls: {"actor"} for cls in (DrQv2, PIEG, TRMS)}
 BY_AUXILIARY = {
     CURL: ENCODER | {"logits"},
     # The slow copies follow right after the step.

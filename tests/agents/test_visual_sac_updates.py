@@ -11,10 +11,15 @@ import pytest
 import torch
 from pictures import OWN, SMALL, Bandit, drift, random_batch, small
 
-from distraction_gym.agents import SAC, SVEA, MaDi
+from distraction_gym.agents import SAC, SVEA, TRMSSAC, MaDi
 from distraction_gym.agents.common.allocator import keep_freed_memory
 from distraction_gym.agents.common.visual_ddpg import VisualDDPG
 from distraction_gym.errors import AssetsMissing
+
+MASKS = {
+    MaDi: lambda extras, obs: extras["masker"](obs),
+    TRMSSAC: lambda extras, obs: torch.sigmoid(extras["student"](obs)),
+}
 
 
 @pytest.mark.parametrize("cls", [cls for cls in OWN if not issubclass(cls, VisualDDPG)])
@@ -28,7 +33,7 @@ def test_actor_loss_equals_a_slow_reference_in_float64(cls):
     total, alpha = 0.0, math.exp(model.log_ent_coef.item())
     for i in range(6):
         obs = batch.obs[i : i + 1].double()
-        seen = obs * extras["masker"](obs) if cls is MaDi else obs
+        seen = obs * MASKS[cls](extras, obs) if cls in MASKS else obs
         features = networks.critic.features_extractor(seen / 255)
         mean, log_std = networks.actor.read(features)
         gaussian = mean + noise[i].double() * log_std.exp()

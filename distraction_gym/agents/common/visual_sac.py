@@ -179,7 +179,11 @@ class VisualSAC(ExplainMixin, AccelerationMixin, SafeSaveMixin, stable_baselines
 
         `o'` is never strongly augmented, and `a'` comes from the online actor.
         """
-        obs = self.encode_inputs(batch.next_obs)
+        return self.bootstrap(batch, self.encode_inputs(batch.next_obs))
+
+    @torch.no_grad()
+    def bootstrap(self, batch: Batch, obs: Tensor) -> Tensor:
+        """Return that target from next observations as `encode_inputs` has left them."""
         action, log_prob = self.policy.act(self.policy.encode(obs), self._noise(len(obs)))
         encoded = self.policy.encode(obs, target=True)
         q_value = self.policy.q_values(encoded, action, target=True).min(1, keepdim=True).values
@@ -187,7 +191,11 @@ class VisualSAC(ExplainMixin, AccelerationMixin, SafeSaveMixin, stable_baselines
 
     def q_error(self, obs: Tensor, action: Tensor, target: Tensor) -> Tensor:
         """Return `1/2 sum_i mean (Q_i(obs, action) - target)^2`, as Stable-Baselines3 has it."""
-        q_values = self.policy.q_values(self.policy.encode(self.encode_inputs(obs)), action)
+        return self.seen_error(self.encode_inputs(obs), action, target)
+
+    def seen_error(self, obs: Tensor, action: Tensor, target: Tensor) -> Tensor:
+        """Return that error of observations as `encode_inputs` has left them."""
+        q_values = self.policy.q_values(self.policy.encode(obs), action)
         errors = [F.mse_loss(q[:, None], target) for q in q_values.unbind(1)]
         return 0.5 * torch.stack(errors).sum()
 

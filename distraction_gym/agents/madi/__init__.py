@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from distraction_gym.agents.common.learning import KnowsLearning
 from distraction_gym.agents.madi.health import MaskWatch, measure
 from distraction_gym.agents.madi.masker import Masker
 from distraction_gym.agents.madi.thresholds import THRESHOLDS, binarize
@@ -22,7 +21,7 @@ LOOK_EVERY = 500
 """Updates between looks at whether the masks have failed."""
 
 
-class MaDi(SVEA):
+class MaDi(SVEA, KnowsLearning):
     """SVEA on pictures that a small network has dimmed where nothing matters.
 
     The Masker has no loss of its own: the critic's trains it. Masks apply wherever a network
@@ -71,7 +70,6 @@ class MaDi(SVEA):
         self.masker_filters, self.masker_layers = masker_filters, masker_layers
         self.mask_type = mask_type
         self.threshold_mode, self.mask_threshold = threshold_mode, mask_threshold
-        self._learns = False
         super().__init__(*args, shift_next=shift_next, **kwargs)
 
     # Masks.
@@ -118,27 +116,9 @@ class MaDi(SVEA):
         """Have the critic's loss train the Masker."""
         return [{"params": self.extras["masker"].parameters(), "lr": self.masker_lr}]
 
-    def train(self, gradient_steps: int, batch_size: int = 64) -> None:
-        """Update as `VisualSAC` does."""
-        with self._learning():
-            super().train(gradient_steps, batch_size)
-
-    def _sample_action(self, *args: Any, **kwargs: Any) -> Any:
-        # The actions that the replay buffer will hold: a part of learning, unlike `predict`.
-        with self._learning():
-            return super()._sample_action(*args, **kwargs)
-
-    @contextmanager
-    def _learning(self) -> Iterator[None]:
-        self._learns = True
-        try:
-            yield
-        finally:
-            self._learns = False
-
     def _setup_model(self) -> None:
         super()._setup_model()
         self.watch = MaskWatch()
 
     def _excluded_save_params(self) -> list[str]:
-        return [*super()._excluded_save_params(), "watch", "_learns"]
+        return [*super()._excluded_save_params(), "watch"]
