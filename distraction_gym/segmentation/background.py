@@ -84,7 +84,8 @@ class BackgroundSegmenter(Segmenter):
                 f"{frames.shape[1:]}: both must have one size"
             )
         lighter = np.maximum(frames, self._background)
-        return (lighter - np.minimum(frames, self._background)).max(axis=-1)
+        red, green, blue = np.moveaxis(lighter - np.minimum(frames, self._background), -1, 0)
+        return np.maximum(np.maximum(red, green), blue)  # max(axis=-1) is slower
 
     def _pieces(self, difference: npt.NDArray[np.uint8]) -> tuple[Masks, npt.NDArray[np.float32]]:
         different = difference > self.tolerance

@@ -8,9 +8,6 @@ import numpy.typing as npt
 Numbers = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
-_STEPS = (0.25, 0.5, 1.0)
-"""Shares of the tolerance: what is nearly equal merges first, into regions that have a mean."""
-
 
 class Regions:
     """The regions of a picture, at first one per pixel.
@@ -41,9 +38,8 @@ class Regions:
 
     def merge(self, tolerance: float) -> None:
         """Merge neighbours until all differ by more than the tolerance."""
-        for share in _STEPS:
-            while self._join(share * tolerance, np.ones(len(self.sizes), np.bool_)):
-                pass
+        while self._join(tolerance, np.ones(len(self.sizes), np.bool_)):
+            pass
 
     def absorb(self, area: float) -> None:
         """Merge regions of fewer pixels into the neighbour that they differ least from."""

@@ -100,11 +100,9 @@ class OracleSegmenter(Segmenter):
         parts = [part for part in ("sky", "floor") if part in scene.parts]
         things = ~_hard(scene.background(parts, frame))
         owners = [scene.owner(name) for name in names]
-        groups = dict.fromkeys(owners)  # in order, so that equal areas are always in one order
-        rows = {
-            group: [row for row, name in enumerate(owners) if name == group] for group in groups
-        }
-        return [np.isin(ids, rows[group]) & things for group in groups]
+        groups = list(dict.fromkeys(owners))  # in order: equal areas are always in one order
+        shown = np.array([groups.index(owner) for owner in owners])[ids]
+        return [(shown == group) & things for group in range(len(groups))]
 
 
 def _hard(matte: Matte) -> Masks:

@@ -15,14 +15,17 @@ from distraction_gym.segmentation import as_segmenter
 from distraction_gym.segmentation.base import Frames, Segmenter, Segments
 from distraction_gym.typing import Frame
 
+_Grey = npt.NDArray[np.uint8]
 _Soft = npt.NDArray[np.float32]
+_WORK_SIZE = 160
+"""Pixels of the longer side at which motion is looked for; larger pictures are scaled down."""
 
 
 @dataclass
 class _Stream:
     """What is remembered of one video."""
 
-    grey: npt.NDArray[np.uint8]
+    grey: _Grey
     masks: _Soft
     """`(k, H, W)` in [0, 1]: kept soft, so that warping again and again wears nothing away."""
     scores: _Soft
@@ -96,35 +99,51 @@ class PropagatedSegmenter(Segmenter):
 
     def _follow(self, stream: _Stream | None, frame: Frame) -> _Stream | None:
         """Return a video one frame later, or None if that is a key frame."""
-        if stream is None or stream.age + 1 >= self.every or stream.grey.shape != frame.shape[:2]:
+        if (
+            stream is None
+            or stream.age + 1 >= self.every
+            or stream.masks.shape[1:] != frame.shape[:2]
+        ):
             return None
         grey = _grey(frame)
-        places = _places_before(grey, stream.grey)
-        unexplained = cv2.absdiff(_look_up(stream.grey, places), grey).mean()
-        if unexplained > self.residual:
+        flow = _flow_back(grey, stream.grey)
+        moved = _look_up(stream.grey, _places(flow, grey.shape))
+        if cv2.absdiff(moved, grey).mean() > self.residual:
             return None
+        places = _places(flow, frame.shape[:2])
         masks = np.stack([_look_up(mask, places) for mask in stream.masks])
         return _Stream(grey, masks, stream.scores, stream.age + 1)
 
 
-def _grey(frame: Frame) -> npt.NDArray[np.uint8]:
-    return np.asarray(cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY), np.uint8)
+def _grey(frame: Frame) -> _Grey:
+    """Return a frame's brightness at the size at which motion is looked for."""
+    grey = cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY)
+    scale = _WORK_SIZE / max(grey.shape)
+    if scale < 1.0:
+        grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return np.asarray(grey, np.uint8)
 
 
-def _places_before(now: npt.NDArray[np.uint8], before: npt.NDArray[np.uint8]) -> _Soft:
-    """Return where each pixel was in the last frame, `(H, W, 2)` columns and rows."""
+def _flow_back(now: _Grey, before: _Grey) -> _Soft:
+    """Return how far each pixel has to go back to where it was, `(H, W, 2)` columns and rows."""
     # Of windows of 5, 9, 13 and 17 pixels the smallest follows limbs best, in 36- and in 84-pixel
     # pictures.
     window, scales, rounds, neighbours, sigma = 5, 3, 3, 5, 1.1
-    flow = cv2.calcOpticalFlowFarneback(  # type: ignore[call-overload]
+    return cv2.calcOpticalFlowFarneback(  # type: ignore[call-overload]
         now, before, None, 0.5, scales, window, rounds, neighbours, sigma, 0
     )
-    rows, columns = np.indices(now.shape, np.float32)
-    return np.asarray(flow + np.stack([columns, rows], axis=-1), np.float32)
 
 
-def _look_up(picture: Any, places: _Soft) -> Any:
+def _places(flow: _Soft, shape: tuple[int, ...]) -> tuple[_Soft, _Soft]:
+    """Return which columns and rows each pixel of a picture looks up, both `(H, W)`."""
+    height, width = shape
+    scale = width / flow.shape[1], height / flow.shape[0]
+    if scale != (1.0, 1.0):
+        flow = np.asarray(cv2.resize(flow, (width, height)) * np.array(scale, np.float32))
+    rows, columns = np.indices((height, width), np.float32)
+    return columns + flow[..., 0], rows + flow[..., 1]
+
+
+def _look_up(picture: Any, places: tuple[_Soft, _Soft]) -> Any:
     """Return a picture's values at these places; beyond its border, those of the border."""
-    return cv2.remap(
-        picture, places[..., 0], places[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
+    return cv2.remap(picture, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

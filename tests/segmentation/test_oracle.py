@@ -73,7 +73,7 @@ def test_one_mask_per_thing_largest_first(soft):
 def test_things_may_be_named_and_come_by_size_all_the_same():
     segmenter = bound(World(), objects=["ball", "gone", "link:b", "floor"])
     masks, scores = segmenter.segment(FRAME)
-    wanted = np.stack([SHOWN == index for index in (4, 2, 3)])
+    wanted = np.stack([np.equal(SHOWN, index) for index in (4, 2, 3)])
     np.testing.assert_array_equal(masks[0, :3], wanted)
     assert scores.sum() == 3
     np.testing.assert_array_equal(segmenter.foreground(FRAME)[0], np.isin(SHOWN, [1, 2]))

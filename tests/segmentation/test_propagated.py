@@ -56,6 +56,12 @@ def test_masks_move_with_the_picture():
     assert iou(found[0], wanted[-1]) < 0.1  # standing still would have missed it
 
 
+def test_large_pictures_are_followed_at_a_smaller_size():
+    frames, wanted = (film.repeat(6, axis=1).repeat(6, axis=2) for film in film(5))
+    found = play(PropagatedSegmenter(Red(), every=5), frames)
+    assert found.shape == (5, 384, 384) and min(map(iou, found, wanted)) > 0.85
+
+
 def test_every_nth_frame_is_segmented():
     frames, wanted = film(7)
     for every, keys in ((1, 7), (3, 3), (4, 2)):

@@ -36,7 +36,7 @@ def slow_round(labels, colors, tolerance, movers):
 def slow_merge(colors, tolerance, area):
     labels = np.arange(colors[..., 0].size).reshape(colors.shape[:2])
     for limit, movers in (
-        *((share * tolerance, lambda size: True) for share in (0.25, 0.5, 1.0)),
+        (tolerance, lambda size: True),
         (np.inf, lambda size: size < area),
     ):
         joined = True
