@@ -36,6 +36,7 @@ for _name, _class in _CLASSES.items():
 _MODULES = {path.split(":")[1]: path.split(":")[0] for path in AGENTS.values()}
 _MODULES["TRMSSAC"] = "distraction_gym.agents.trms"
 _MODULES["MaskerExtractor"] = "distraction_gym.agents.madi.extractor"
+_MODULES["MaskSelectorExtractor"] = "distraction_gym.agents.trms.extractor"
 _MODULES["SeparatedExtractor"] = "distraction_gym.agents.smg.extractor"
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "DrQ",
     "DrQv2",
     "MaDi",
+    "MaskSelectorExtractor",
     "MaskerExtractor",
     "SeparatedExtractor",
 ]

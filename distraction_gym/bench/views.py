@@ -18,8 +18,8 @@ def agent_view(model: Any) -> View:
 
     Args:
         model: A trained model. One with `encode_inputs` shows what that hook passes on, one with
-            `explain` that as well, under its own name (`EXPLAINS`, such as `"mask"`); any other
-            sees the observation itself.
+            `views` those as well, by their titles (such as `"mask"`); any other sees the
+            observation itself.
     """
 
     def view(obs: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray]:
@@ -28,8 +28,8 @@ def agent_view(model: Any) -> View:
         panels: dict[str, npt.NDArray] = {}
         with torch.no_grad():
             batch = torch.as_tensor(obs[None], device=model.device).float()
-            if hasattr(model, "explain"):
-                panels[model.EXPLAINS] = model.explain(batch)[0].cpu().numpy()
+            if hasattr(model, "views"):
+                panels |= model.views(batch)
             seen = model.encode_inputs(batch)[0].clamp(0, 255).round().byte().cpu().numpy()
         return {**panels, SEEN: newest_frame(seen)}
 

@@ -7,10 +7,11 @@ import pytest
 import torch
 from pictures import OWN, SIDE, Bandit, drift, random_batch, small
 
-from distraction_gym.agents import SAC
+from distraction_gym.agents import SAC, TRMS, TRMSSAC
 from distraction_gym.bench.views import SEEN, agent_view
 
 AGENTS = list(OWN)
+FURTHER = dict.fromkeys((TRMS, TRMSSAC), ("teacher", "candidates"))
 
 
 def observations(samples=3):
@@ -69,7 +70,7 @@ class TestEveryAgent:
     def test_a_film_shows_it_under_its_own_name(self, cls):
         model = learned(cls)
         panels = agent_view(model)(observations()[0].numpy())
-        assert list(panels) == [cls.EXPLAINS, SEEN]
+        assert list(panels) == [cls.EXPLAINS, *FURTHER.get(cls, ()), SEEN]
         assert panels[cls.EXPLAINS].shape == (SIDE, SIDE)
 
     def test_other_shapes_are_refused(self, cls):

@@ -264,3 +264,40 @@ class TestPhases:
     def test_bad_settings(self, settings, error, told):
         with pytest.raises(error, match=told):
             TRMS("CnnPolicy", Bandit(), **{**SMALL, **OWN[TRMS], **settings}).learn(1)
+
+
+class TestPictures:
+    def test_panels_show_every_mask_with_its_weight(self):
+        model = small(TRMS)
+        rows = model.panels(random_batch(size=2).obs)
+        assert rows.shape == (2 * 108, (1 + 3 + 2) * 108, 3) and rows.dtype == np.uint8
+
+    def test_a_film_shows_candidates_brightest_where_the_weight_is(self):
+        model = small(TRMS)
+        obs, _ = Bandit().reset(seed=1)
+        views = model.views(obs)
+        assert list(views) == ["mask", "teacher", "candidates"]
+        choice = model.choose(obs)
+        heaviest = choice.planes[0, choice.weights[0].argmax()].bool().numpy()
+        assert views["candidates"][heaviest].max() == 255
+        np.testing.assert_array_equal(views["teacher"], choice.mask[0, 0].numpy())
+
+    def test_without_the_segmenter_a_film_shows_the_student(self):
+        model = small(TRMS, segmenter={"name": "fastsam", "weights": "nowhere.pt"})
+        obs, _ = Bandit().reset(seed=1)
+        assert list(model.views(obs)) == ["mask"]
+
+    def test_the_logger_gets_pictures_while_it_teaches(self):
+        model = small(TRMS, panel_interval=5)
+        seen = []
+        model.learn(12)
+        record = model.logger.record
+        model.logger.record = lambda name, *args, **kwargs: (
+            seen.append(name) or record(name, *args, **kwargs)
+        )
+        with model._learning():
+            model.train(5, 8)
+            assert "trms/masks" in seen
+            seen.clear()
+            after_teaching(model).train(5, 8)
+        assert "trms/masks" not in seen

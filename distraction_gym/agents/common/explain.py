@@ -43,6 +43,16 @@ class ExplainMixin:
         with _evaluating(self.policy, self.extras), torch.no_grad():
             return self.attention(pictures)
 
+    def views(self, obs: npt.NDArray[Any] | Tensor) -> dict[str, npt.NDArray[Any]]:
+        """Return what a film of the agent shows of one observation, by title.
+
+        Pictures `(H, W, 3)` uint8 or maps `(H, W)` in [0, 1]; here `explain` alone.
+
+        Args:
+            obs: One observation, as `explain`.
+        """
+        return {self.EXPLAINS: self.explain(obs)[0].cpu().numpy()}
+
     def attention(self, obs: Tensor) -> Tensor:
         """Return what `explain` does of float pictures `(B, 3k, H, W)`, 0-255.
 

@@ -16,6 +16,8 @@ _ROUNDING = 1e-5  # weights of equal masks are 1/n but for their last bits
 class Choice(NamedTuple):
     """Which masks of `N` frames were taken, and what they cover together."""
 
+    planes: Tensor
+    """`(N, k, H, W)`, 0 or 1: what there was to choose from."""
     weights: Tensor
     """`(N, k)`: what the sampler gave each mask; a frame's sum to 1 (0 if it has no mask)."""
     taken: Tensor
@@ -66,7 +68,7 @@ class MaskSampler(nn.Module):
         weights = scaled.masked_fill(~found[:, None], 0.0).softmax(dim=1) * found[:, None]
         taken = take(weights, real)
         mask = torch.where(found[:, None, None, None], union(taken, planes), 1.0)
-        return Choice(weights, taken, mask, found)
+        return Choice(planes, weights, taken, mask, found)
 
 
 def take(weights: Tensor, real: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
+from stable_baselines3.common.logger import Image
 from torch import Tensor, nn
 
 from distraction_gym.agents.common.descent import descend
@@ -18,6 +19,7 @@ from distraction_gym.agents.common.replay import FrameReplayBuffer
 from distraction_gym.agents.common.strong import StrongAugmentation
 from distraction_gym.agents.common.visual_sac import Batch
 from distraction_gym.agents.trms.clock import TeachingClock, agreement
+from distraction_gym.agents.trms.panels import draw_candidates, draw_rows
 from distraction_gym.agents.trms.planes import (
     SegmentedReplayBuffer,
     channels_for,
@@ -28,10 +30,12 @@ from distraction_gym.agents.trms.sampler import PAPER_FILTERS as SAMPLER_FILTERS
 from distraction_gym.agents.trms.sampler import Choice, MaskSampler
 from distraction_gym.agents.trms.student import PAPER_FILTERS as STUDENT_FILTERS
 from distraction_gym.agents.trms.student import Student
+from distraction_gym.agents.trms.teacher import Teacher
+from distraction_gym.errors import AssetsMissing, MissingExtra
 from distraction_gym.registry import unknown
-from distraction_gym.segmentation import Frames, Masks, Segmenter, make_segmenter
-from distraction_gym.segmentation.cached import CachedSegmenter
+from distraction_gym.segmentation import Frames, Masks
 
+PANEL_ROWS = 4
 STUDENT_AFTER = ("rl", "frozen")
 
 
@@ -78,6 +82,8 @@ class TaskRelevantMasks(StrongAugmentation, KnowsLearning):
         segment_in_updates: Segment the sampled frames anew in every update, as the paper's
             algorithm reads, where the default keeps each frame's masks in the replay buffer. The
             masks are the same.
+        panel_interval: Updates from one picture of masks in the logger to the next, while it
+            teaches; 0 for none.
         ent_coef_lr: Adam's rate for the entropy coefficient, where there is one.
         **kwargs: As `StrongAugmentation`.
 
@@ -109,6 +115,7 @@ class TaskRelevantMasks(StrongAugmentation, KnowsLearning):
         student_after: str = "rl",
         own_target: bool = True,
         segment_in_updates: bool = False,
+        panel_interval: int = 1000,
         ent_coef_lr: float = 1e-4,
         replay_buffer_class: Any = None,
         replay_buffer_kwargs: dict[str, Any] | None = None,
@@ -124,7 +131,7 @@ class TaskRelevantMasks(StrongAugmentation, KnowsLearning):
         self.sampler_filters, self.student_filters = list(sampler_filters), list(student_filters)
         self.student_lr, self.student_after = student_lr, student_after
         self.own_target, self.segment_in_updates = own_target, segment_in_updates
-        self._teacher: Segmenter | None = None
+        self.panel_interval = panel_interval
         if replay_buffer_class is None and not segment_in_updates:
             replay_buffer_class = SegmentedReplayBuffer
             replay_buffer_kwargs = {"k": k, **(replay_buffer_kwargs or {})}
@@ -168,6 +175,33 @@ class TaskRelevantMasks(StrongAugmentation, KnowsLearning):
         """Return the student's mask of the newest frame, `(B, H, W)` in (0, 1)."""
         frames, _ = self._split(obs)
         return self._student(frames[:, -1])[:, 0]
+
+    def views(self, obs: npt.NDArray[Any] | Tensor) -> dict[str, npt.NDArray[Any]]:
+        """Return the student's mask, and beside it the teacher's and what that chose from.
+
+        The latter two only where there is a segmenter that works here.
+        """
+        views = super().views(obs)
+        try:
+            choice = self.choose(obs)
+        except (AssetsMissing, MissingExtra):  # trained elsewhere: the student needs no segmenter
+            return views
+        planes = choice.planes[0].bool().cpu().numpy()
+        drawn = draw_candidates(planes, choice.weights[0].cpu().numpy())
+        return {**views, "teacher": choice.mask[0, 0].cpu().numpy(), "candidates": drawn}
+
+    def panels(self, obs: npt.NDArray[Any] | Tensor) -> npt.NDArray[np.uint8]:
+        """Draw the newest frames, their masks with the sampler's weights, teacher and student.
+
+        Args:
+            obs: As `explain`.
+
+        Returns:
+            One row per observation, `(B * S, (3 + k) * S, 3)` uint8, RGB.
+        """
+        pictures = self._pictures(obs)
+        choice, student = self.choose(pictures), self.explain(pictures)
+        return draw_rows(pictures, choice, student)
 
     @torch.no_grad()
     def choose(self, obs: npt.NDArray[Any] | Tensor) -> Choice:
@@ -266,7 +300,7 @@ class TaskRelevantMasks(StrongAugmentation, KnowsLearning):
     def _choose(self, frames: Tensor, planes: Tensor | None) -> Choice:
         """Let the sampler choose among the masks of frames `(B, f, 3, H, W)`."""
         if planes is None:
-            found = self._segment(frames_of(frames.flatten(1, 2).byte().cpu().numpy()))
+            found = self.teacher.masks(frames_of(frames.flatten(1, 2).byte().cpu().numpy()))
             planes = torch.as_tensor(found, device=frames.device).float()
         choice: Choice = self.extras["sampler"](planes.reshape(-1, self.k, *frames.shape[3:]))
         return choice
@@ -285,18 +319,11 @@ class TaskRelevantMasks(StrongAugmentation, KnowsLearning):
         for index, weight in enumerate(choice.weights.mean(dim=0).unbind()):
             self.note(f"mask_weight_{index}", weight)
 
-    def _segment(self, frames: Frames) -> Masks:
-        """Return masks `(N, k, H, W)` of frames; empty ones once nobody is taught any more."""
+    def _masks_to_keep(self, frames: Frames) -> Masks:
+        """Return the masks that go into the replay buffer: empty ones once nobody is taught."""
         if not self.teaching:
             return np.zeros((len(frames), self.k, *frames.shape[1:3]), np.bool_)
-        if self._teacher is None:  # not before it is needed: a loaded model may never
-            self._teacher = self._make_teacher()
-        return self._teacher.segment(frames).masks
-
-    def _make_teacher(self) -> Segmenter:
-        spec = {"name": self.segmenter} if isinstance(self.segmenter, str) else self.segmenter
-        teacher = make_segmenter(**{**spec, "k": self.k})
-        return teacher if self.segment_in_updates else CachedSegmenter(teacher)
+        return self.teacher.masks(frames)
 
     def _clock(self) -> TeachingClock:
         clock = self.extras["clock"]
@@ -314,30 +341,38 @@ class TaskRelevantMasks(StrongAugmentation, KnowsLearning):
         }
 
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
-        """Update as `VisualSAC` does, with small batches while it teaches."""
-        super().train(gradient_steps, self.teach_batch if self.teaching else batch_size)
+        """Update as `VisualSAC` does; while it teaches, with small batches, and log pictures."""
+        before, teaches = self._n_updates, self.teaching
+        super().train(gradient_steps, self.teach_batch if teaches else batch_size)
+        every = self.panel_interval
+        if teaches and every and self._n_updates // every > before // every:
+            frames, _ = self._split(self.sample_pictures(PANEL_ROWS))
+            panels = Image(self.panels(frames.flatten(1, 2)), "HWC")
+            self.logger.record("trms/masks", panels, exclude=("stdout", "log", "json", "csv"))
 
     def _setup_learn(self, *args: Any, **kwargs: Any) -> Any:
         """Meet a segmenter without weights now, not after the random steps."""
         _, height, width = self._shape()
-        self._segment(np.zeros((1, height, width, 3), np.uint8))
+        if self.teaching:
+            self.teacher.masks(np.zeros((1, height, width, 3), np.uint8))
         return super()._setup_learn(*args, **kwargs)
 
     def _setup_model(self) -> None:
         super()._setup_model()
+        self.teacher = Teacher(self.segmenter, self.k, cached=not self.segment_in_updates)
         self.extras.eval()  # batch statistics are for updates, which ask for them
         sampler, student = self.extras["sampler"], self.extras["student"]
         self.sampler_optimizer = torch.optim.AdamW(sampler.parameters(), self.sampler_lr)
         self.student_optimizer = torch.optim.Adam(student.parameters(), self.student_lr)
         if isinstance(self.replay_buffer, SegmentedReplayBuffer):
-            self.replay_buffer.segment = self._segment
+            self.replay_buffer.segment = self._masks_to_keep
 
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
         modules, tensors = super()._get_torch_save_params()
         return [*modules, "sampler_optimizer", "student_optimizer"], tensors
 
     def _excluded_save_params(self) -> list[str]:
-        own = ["_teacher", "sampler_optimizer", "student_optimizer"]
+        own = ["teacher", "sampler_optimizer", "student_optimizer"]
         return [*super()._excluded_save_params(), *own]
 
 
