@@ -252,12 +252,20 @@ class TestPhases:
         assert not model.teaching
         model.learn(5, reset_num_timesteps=False)
 
+    def test_the_number_of_masks_may_be_found_and_stays(self, tmp_path):
+        model = small(TRMS, k="auto")
+        assert model.k == 2  # halves
+        assert model.extras["sampler"].convolutions[0].in_channels == 2
+        model.learn(12).save(tmp_path / "model.zip")
+        assert TRMS.load(tmp_path / "model.zip").k == 2
+
     @pytest.mark.parametrize(
         ("settings", "error", "told"),
         [
             ({"segmenter": "fastsm"}, UnknownName, "Did you mean 'fastsam'"),
             ({"student_after": "gone"}, UnknownName, "Known: frozen, rl"),
             ({"teach_steps": -1}, ValueError, "0 or more steps, or 'auto', got -1"),
+            ({"k": 0}, ValueError, "1 or more masks, or 'auto', got 0"),
             ({"teach_steps": "soon"}, ValueError, "got 'soon'"),
         ],
     )

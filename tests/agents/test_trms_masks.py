@@ -9,6 +9,7 @@ from distraction_gym.agents.common.replay import FrameReplayBuffer
 from distraction_gym.agents.trms.clock import LOOK_EVERY, PATIENCE, TeachingClock, agreement
 from distraction_gym.agents.trms.encoder import TRMSEncoder
 from distraction_gym.agents.trms.planes import SegmentedReplayBuffer, frames_of, pack, unpack
+from distraction_gym.agents.trms.probe import fewest
 from distraction_gym.agents.trms.sampler import MaskSampler, take, union
 from distraction_gym.agents.trms.student import Student
 
@@ -211,6 +212,25 @@ class TestStudent:
         grey = encoder(torch.full((1, 9, 84, 84), 0.5))
         torch.testing.assert_close(grey, torch.zeros_like(grey))  # moved to [-0.5, 0.5]
         assert black.abs().max() > 0.01
+
+
+class TestProbe:
+    def test_the_fewest_masks_that_show_nearly_all(self):
+        masks = np.zeros((4, 5, 20, 20), bool)
+        masks[:, 0, :10] = True
+        masks[:, 1, 5:15] = True
+        masks[:, 2, 14:16, 0] = True  # two pixels, one of them new: one of 301
+        masks[:, 4, 0, 0] = True
+        assert fewest(masks) == 2
+        masks[:, 3, 15:] = True
+        assert fewest(masks) == 4
+
+    def test_frames_without_masks_do_not_count(self):
+        masks = np.zeros((4, 3, 8, 8), bool)
+        assert fewest(masks) == 1
+        masks[0, :2, :4, 0] = True
+        masks[0, 1, :4, 1] = True
+        assert fewest(masks) == 2
 
 
 class TestClock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ from distraction_gym.agents.trms.planes import (
     frames_of,
     unpack,
 )
+from distraction_gym.agents.trms.probe import needed_masks
 from distraction_gym.agents.trms.sampler import PAPER_FILTERS as SAMPLER_FILTERS
 from distraction_gym.agents.trms.sampler import Choice, MaskSampler
 from distraction_gym.agents.trms.student import PAPER_FILTERS as STUDENT_FILTERS
@@ -66,7 +67,8 @@ class TaskRelevantMasks(StrongAugmentation, KnowsLearning):
         learning_starts: Random steps before learning.
         batch_size: Transitions of an update once teaching is over.
         segmenter: A name in `SEGMENTERS`, or `{"name": name, **arguments}`.
-        k: Masks per frame, the segmenter's best.
+        k: Masks per frame, the segmenter's best; `"auto"` looks how many the environment's frames
+            need (`trms.probe`, not in the paper), and is a number from then on.
         teach_steps: Agent steps of teaching; `"auto"` until the student's agreement with the
             teacher stops rising (not in the paper).
         teach_batch: Transitions of an update while it teaches.
@@ -104,7 +106,7 @@ class TaskRelevantMasks(StrongAugmentation, KnowsLearning):
         batch_size: int = 256,
         *,
         segmenter: str | dict[str, Any] = "fastsam",
-        k: int = 4,
+        k: int | str = 4,
         teach_steps: int | str = 25_000,
         teach_batch: int = 8,
         temperature: float = 5.0,
@@ -125,7 +127,9 @@ class TaskRelevantMasks(StrongAugmentation, KnowsLearning):
             raise unknown("way for the student to go on", student_after, STUDENT_AFTER)
         if teach_steps != "auto" and (isinstance(teach_steps, str) or teach_steps < 0):
             raise ValueError(f"teach_steps must be 0 or more steps, or 'auto', got {teach_steps!r}")
-        self.segmenter, self.k = segmenter, k
+        if k != "auto" and (isinstance(k, str) or k < 1):
+            raise ValueError(f"k must be 1 or more masks, or 'auto', got {k!r}")
+        self.segmenter, self.k = segmenter, cast(int, k)
         self.teach_steps, self.teach_batch = teach_steps, teach_batch
         self.temperature, self.sampler_lr = temperature, sampler_lr
         self.sampler_filters, self.student_filters = list(sampler_filters), list(student_filters)
@@ -134,7 +138,6 @@ class TaskRelevantMasks(StrongAugmentation, KnowsLearning):
         self.panel_interval = panel_interval
         if replay_buffer_class is None and not segment_in_updates:
             replay_buffer_class = SegmentedReplayBuffer
-            replay_buffer_kwargs = {"k": k, **(replay_buffer_kwargs or {})}
         super().__init__(
             policy,
             env,
@@ -358,6 +361,12 @@ class TaskRelevantMasks(StrongAugmentation, KnowsLearning):
         return super()._setup_learn(*args, **kwargs)
 
     def _setup_model(self) -> None:
+        if not isinstance(self.k, int):  # "auto", but never of a model that is loaded
+            assert self.env is not None
+            self.set_random_seed(self.seed)  # as will happen again, for the run itself
+            self.k = needed_masks(self.env, self.segmenter)
+        if self.replay_buffer_class is SegmentedReplayBuffer:
+            self.replay_buffer_kwargs["k"] = self.k
         super()._setup_model()
         self.teacher = Teacher(self.segmenter, self.k, cached=not self.segment_in_updates)
         self.extras.eval()  # batch statistics are for updates, which ask for them
