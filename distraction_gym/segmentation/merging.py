@@ -9,6 +9,11 @@ Numbers = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
 
+_SLACK = 1.1
+"""How much longer than straight the way from colour to colour may be that leads through a blend:
+in CIELAB the ways of mixed light are bent."""
+
+
 class Regions:
     """The regions of a picture, at first one per pixel.
 
@@ -46,8 +51,46 @@ class Regions:
         while self._join(np.inf, self.sizes < area):
             pass
 
+    def absorb_blends(self) -> None:
+        """Merge thin regions whose colour lies between two neighbours' into the nearer of these.
+
+        They are the borders that antialiasing leaves, and no things.
+        """
+        while self._join(np.inf, self._blends()):
+            pass
+
+    def _blends(self) -> npt.NDArray[np.bool_]:
+        means, thin = self.means, self._thin()
+        nearest = self._nearest(np.inf, thin)
+        region, other = np.concatenate([self._edges, self._edges[::-1]], axis=1)
+
+        def way(one: Indices, another: Indices) -> Numbers:
+            return np.asarray(np.linalg.norm(means[one] - means[another], axis=1), np.float64)
+
+        through = way(region, nearest[region]) + way(region, other)
+        between = through <= _SLACK * way(nearest[region], other)
+        blends = np.zeros(len(self.sizes), np.bool_)
+        blends[region[between & (other != nearest[region])]] = True
+        return blends & thin
+
+    def _thin(self) -> npt.NDArray[np.bool_]:
+        """Return which regions have no pixel with all 4 neighbours in them."""
+        padded = np.pad(self.labels, 1, mode="edge")
+        inner = np.ones(self.labels.shape, np.bool_)
+        for shifted in (padded[2:, 1:-1], padded[:-2, 1:-1], padded[1:-1, 2:], padded[1:-1, :-2]):
+            inner &= shifted == self.labels
+        return np.asarray(np.bincount(self.labels[inner], minlength=len(self.sizes)) == 0)
+
     def _join(self, tolerance: float, movers: npt.NDArray[np.bool_]) -> bool:
         """Let each mover join its most similar neighbour, if there is one within the tolerance."""
+        parents = self._nearest(tolerance, movers)
+        chosen = bool((parents != np.arange(len(parents))).any())
+        if chosen:
+            self._contract(_roots(parents))
+        return chosen
+
+    def _nearest(self, tolerance: float, movers: npt.NDArray[np.bool_]) -> Indices:
+        """Return each mover's most similar neighbour within the tolerance; else the region."""
         first, second = self._edges
         colors = self._sums / self.sizes
         differences = np.square(colors[:, first] - colors[:, second]).sum(axis=0)
@@ -55,16 +98,12 @@ class Regions:
         near = near[np.argsort(-differences[near], kind="stable")]
         first, second = first[near], second[near]
         parents = np.arange(len(self.sizes))
-        # Of several neighbours the last one written stays. A pair of writes to both ends in the
-        # same order of edges: chains end in two regions that chose each other, never in a circle.
+        # Of several neighbours the last one written stays. All regions see their edges in one
+        # order: chains end in two regions that chose each other, never in a circle.
         ends = np.stack([first, second], axis=1).ravel()
         others = np.stack([second, first], axis=1).ravel()
         parents[ends] = others
-        parents[~movers] = np.flatnonzero(~movers)
-        chosen = bool((parents != np.arange(len(parents))).any())
-        if chosen:
-            self._contract(_roots(parents))
-        return chosen
+        return np.where(movers, parents, np.arange(len(parents)))
 
     def _contract(self, roots: Indices) -> None:
         """Make one region of all that have the same root."""

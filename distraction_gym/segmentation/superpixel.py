@@ -25,7 +25,7 @@ class SuperpixelSegmenter(Segmenter):
 
     Pixels grow to superpixels and these to regions: neighbours merge, most similar first, until
     their mean colours (CIELAB, lightness weighted less) differ by more than the tolerance; specks
-    join what they resemble. The score of a region is the product of
+    and antialiased borders join what they resemble. The score of a region is the product of
 
     - its contrast: the mean difference to all other regions, weighted by their areas and by how
       near they are ("Global contrast based salient region detection", Cheng et al., CVPR 2011,
@@ -71,6 +71,7 @@ class SuperpixelSegmenter(Segmenter):
         regions = Regions(colors)
         regions.merge(self.tolerance)
         regions.absorb(self.min_area * regions.labels.size)
+        regions.absorb_blends()
         scores = _contrast(regions) * _inside(regions) * self._size(regions)
         best = np.argsort(-scores, kind="stable")[: self.k]
         best = best[scores[best] > 0]

@@ -61,6 +61,19 @@ def test_merging_equals_a_slow_reference(seed):
         np.testing.assert_allclose(mean, colors[regions.labels == region].mean(axis=0), rtol=1e-4)
 
 
+def test_antialiased_borders_belong_to_what_they_surround():
+    frame = np.full((24, 24, 3), (64, 89, 115), np.uint8)
+    sprite = np.array([153, 77, 255])
+    frame[6:16, 6:16] = frame[6, 6] * 0.45 + sprite * 0.55
+    frame[7:15, 7:15] = sprite
+    frame[19, 4:20] = (250, 250, 40)  # as thin as a border, but no blend
+    masks, scores = make_segmenter("superpixel", k=4).segment(frame[None])
+    found = {mask.tobytes() for mask in masks[0, :2]}
+    square, line = np.zeros((2, 24, 24), bool)
+    square[6:16, 6:16] = line[19, 4:20] = True
+    assert found == {square.tobytes(), line.tobytes()} and scores[0, 2] == 0
+
+
 def test_things_before_a_shaded_background():
     frame = np.zeros((48, 48, 3), np.uint8)
     frame[..., 2] = np.linspace(60, 160, 48)[:, None]  # a sky, from edge to edge
