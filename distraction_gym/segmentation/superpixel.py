@@ -42,7 +42,7 @@ class SuperpixelSegmenter(Segmenter):
     Args:
         k: Most masks per frame.
         tolerance: Difference in colour up to which neighbours are one region; about 2 can just be
-            seen, 14 tells dm_control's robots from all that is around them.
+            seen, 12 tells dm_control's robots from all that is around them.
         min_area: Share of the picture below which a region is a speck.
         max_area: Share of the picture above which a region is a background.
         work_size: Longer sides are scaled down to this many pixels, and the masks up again.
@@ -52,7 +52,7 @@ class SuperpixelSegmenter(Segmenter):
         self,
         k: int = 8,
         *,
-        tolerance: float = 14.0,
+        tolerance: float = 12.0,
         min_area: float = 0.001,
         max_area: float = 0.35,
         work_size: int = 128,
