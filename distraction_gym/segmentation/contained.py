@@ -48,7 +48,7 @@ def contained(*, trust_pickle: bool = False) -> Iterator[ModuleType]:
 
     Args:
         trust_pickle: Let files run the code that is pickled in them. Otherwise torch reads none but
-            tensors and ultralytics' own layers, which works with ultralytics 8.4 and newer.
+            tensors and ultralytics' own layers, which ultralytics can do from 8.4.100 on.
 
     Raises:
         MissingExtra: without ultralytics.
