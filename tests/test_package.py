@@ -31,7 +31,10 @@ LAYERS = (
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 # The tables of the suites are registered from below: a list of strings, no simulator.
 EXEMPT = {("registration", "envs")}
-HEAVY = ("torch", "mujoco", "dm_control", "cv2", "shimmy", "stable_baselines3", "matplotlib")
+HEAVY = (
+    *("torch", "mujoco", "dm_control", "cv2", "shimmy", "stable_baselines3", "matplotlib"),
+    "ultralytics",
+)
 
 
 def loaded_by(code: str, names: tuple[str, ...] = HEAVY) -> list[str]:
@@ -160,7 +163,7 @@ def test_the_wheel_holds_the_package_and_nothing_beside_it(tmp_path: Path) -> No
     assert "distraction_gym/py.typed" in names
     wanted = [
         path.relative_to(ROOT).as_posix()
-        for kind in ("*.py", "*.yml", "README.md")
+        for kind in ("*.py", "*.yml", "README.md", "*.pt")
         for path in PACKAGE.rglob(kind)
     ]
     assert set(wanted) <= set(names)

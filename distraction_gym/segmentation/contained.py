@@ -3,8 +3,9 @@
 Importing or using `ultralytics` (8.4) counts users for its makers, asks the name servers whether it
 is online, downloads weights, fonts and packages that it misses, writes settings into the user's
 configuration folder, sets OpenCV's and torch's threads, seeds every generator, replaces
-`torch.save` and `PIL.Image.open`, changes how numpy and torch print, and unpickles whatever file it
-is given. `contained()` is the only door through which this package goes there.
+`torch.save` and `PIL.Image.open`, changes how numpy and torch print and what torch may unpickle,
+and unpickles whatever file it is given. `contained()` is the only door through which this package
+goes there.
 """
 
 from __future__ import annotations
@@ -56,8 +57,9 @@ def contained(*, trust_pickle: bool = False) -> Iterator[ModuleType]:
     settings = {"YOLO_CONFIG_DIR": os.environ.get("YOLO_CONFIG_DIR", str(cache_root()))}
     safe = {} if trust_pickle else {"TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1"}
     with contextlib.ExitStack() as stack:
-        for guard in (_environment, _printing, _threads, _patched, warnings.catch_warnings):
+        for guard in _GUARDS:
             stack.enter_context(guard())
+        os.environ.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)  # torch refuses to have both
         os.environ.update({**_ENVIRONMENT, **settings, **safe})
         ultralytics = require("ultralytics", "sam")
         stack.enter_context(_quiet())
@@ -127,6 +129,20 @@ def _patched() -> Iterator[None]:
     finally:
         for owner, name, original in originals:
             setattr(owner, name, original)
+
+
+@contextlib.contextmanager
+def _safe_globals() -> Iterator[None]:
+    """Forget again what may be unpickled: its networks are built with `eval`."""
+    before = torch.serialization.get_safe_globals()
+    try:
+        yield
+    finally:
+        torch.serialization.clear_safe_globals()
+        torch.serialization.add_safe_globals(before)
+
+
+_GUARDS = (_environment, _printing, _threads, _patched, _safe_globals, warnings.catch_warnings)
 
 
 @contextlib.contextmanager

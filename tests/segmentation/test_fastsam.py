@@ -2,10 +2,12 @@
 
 import os
 import random
+import re
 import shutil
 import sys
 import types
 from contextlib import contextmanager
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -262,6 +264,7 @@ def state_of_the_process():
         "threads": (cv2.getNumThreads(), torch.get_num_threads()),
         "printing": (np.get_printoptions(), torch._tensor_str.get_printoptions()),
         "patches": (torch.save, sys.modules["PIL.Image"].open if "PIL.Image" in sys.modules else 0),
+        "unpickled": torch.serialization.get_safe_globals(),
         "determinism": torch.are_deterministic_algorithms_enabled(),
         "generators": (random.getstate(), torch.get_rng_state().tolist()),
         "numpy": np.random.get_state()[1].tolist(),
@@ -281,6 +284,13 @@ def test_the_process_and_the_folders_stay_as_they_were(segmenter, tmp_path, monk
     after = state_of_the_process()
     assert {key for key in before if before[key] != after[key]} == set()
     assert [path.name for path in tmp_path.iterdir()] == ["out"] and out.is_file()
+
+
+def test_only_the_parts_that_need_it_import_ultralytics():
+    package = Path(fastsam.__file__).parents[1]
+    line = re.compile(r"^\s*(import|from) ultralytics", re.MULTILINE)
+    found = {path.name for path in package.rglob("*.py") if line.search(path.read_text("utf-8"))}
+    assert found <= {"contained.py", "fastsam.py", "train_yolo.py"}
 
 
 def test_a_trained_file_must_be_loaded_as_what_it_is(tmp_path):
