@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import untrained_fastsam
 
 import distraction_gym  # noqa: F401
 from distraction_gym.agents import TRMS
-from distraction_gym.errors import require
 
 RANDOM = 3
 """Steps before learning, whose time is not counted."""
@@ -74,9 +74,9 @@ def run(args: argparse.Namespace, weights: str, teach: int, **settings: Any) -> 
 
 def untrained(folder: Path) -> str:
     """Write FastSAM-s as it starts, and return the file's name."""
-    network = require("ultralytics", "sam").YOLO("yolov8s-seg.yaml")
-    network.save(folder / "FastSAM-s-untrained.pt")
-    return str(folder / "FastSAM-s-untrained.pt")
+    path = folder / "FastSAM-s-untrained.pt"
+    untrained_fastsam.write("s", path)
+    return str(path)
 
 
 def parsed() -> argparse.Namespace:
