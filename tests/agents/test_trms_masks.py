@@ -103,10 +103,11 @@ class TestBuffer:
 
 
 class TestChoice:
-    def test_the_threshold_is_one_over_the_masks_that_are_there(self):
-        weights = torch.tensor([[0.2, 0.5, 0.3, 0.0], [0.5, 0.5, 0.0, 0.0]])
+    def test_the_threshold_is_one_over_all_planes_or_those_with_a_mask(self):
+        weights = torch.tensor([[0.2, 0.5, 0.3, 0.0], [0.51, 0.49, 0.0, 0.0]])
         real = torch.tensor([[True, True, True, False], [True, True, False, False]])
-        assert take(weights, real).tolist() == [[0, 1, 0, 0], [1, 1, 0, 0]]
+        assert take(weights, real).tolist() == [[0, 1, 1, 0], [1, 1, 0, 0]]
+        assert take(weights, real, "found").tolist() == [[0, 1, 0, 0], [1, 0, 0, 0]]
 
     @pytest.mark.parametrize("k", [1, 2, 3, 4, 5, 6, 7, 10, 15])
     def test_equal_masks_are_all_taken(self, k):

@@ -44,6 +44,7 @@ class TeacherAndStudent(KnowsLearning):
         teach_steps: Agent steps of teaching; `"auto"` until the student's agreement with the
             teacher stops rising (not in the paper).
         temperature: Of the sampler's softmax.
+        share_of: From which share of the weights on a mask is taken (`MaskSampler`).
         sampler_lr: AdamW's rate for the sampler.
         sampler_filters: Filters of its convolutions.
         student_lr: Adam's rate for the student.
@@ -68,6 +69,7 @@ class TeacherAndStudent(KnowsLearning):
         k: int | str = 4,
         teach_steps: int | str = 25_000,
         temperature: float = 5.0,
+        share_of: str = "all",
         sampler_lr: float = 1e-5,
         sampler_filters: Sequence[int] = SAMPLER_FILTERS,
         student_lr: float = 1e-4,
@@ -82,7 +84,8 @@ class TeacherAndStudent(KnowsLearning):
             raise ValueError(f"k must be 1 or more masks, or 'auto', got {k!r}")
         self.segmenter, self.k = segmenter, cast(int, k)
         self.teach_steps, self.segment_in_updates = teach_steps, segment_in_updates
-        self.temperature, self.sampler_lr = temperature, sampler_lr
+        self.temperature, self.share_of = temperature, share_of
+        self.sampler_lr = sampler_lr
         self.sampler_filters, self.student_filters = list(sampler_filters), list(student_filters)
         self.student_lr = student_lr
         stock = FrameReplayBuffer if segment_in_updates else SegmentedReplayBuffer
@@ -192,8 +195,9 @@ class TeacherAndStudent(KnowsLearning):
 
     def extra_modules(self) -> dict[str, nn.Module]:
         """Return the sampler, the student, and the clock of teaching."""
+        shape = self.k, self.sampler_filters
         return {
-            "sampler": MaskSampler(self.k, self.sampler_filters, self.temperature),
+            "sampler": MaskSampler(*shape, self.temperature, self.share_of),
             "student": Student(self.student_filters),
             "clock": TeachingClock(),
         }

@@ -9,7 +9,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from distraction_gym.registry import unknown
+
 PAPER_FILTERS = (32, 64, 128)
+SHARES = ("all", "found")
 _ROUNDING = 1e-5  # weights of equal masks are 1/n but for their last bits
 
 
@@ -38,15 +41,28 @@ class MaskSampler(nn.Module):
         k: Masks per frame.
         filters: Filters of its convolutions.
         temperature: Of the softmax.
+        share_of: Masks are taken from a weight of 1/n on: n is `"all"` k planes, as the paper
+            writes it, or those `"found"`, the empty ones left out. With the latter one of two
+            masks is always dropped, for their weights are never equal.
+
+    Raises:
+        UnknownName: for a `share_of` that does not exist.
+        ValueError: for a temperature of 0 or less.
     """
 
     def __init__(
-        self, k: int = 4, filters: Sequence[int] = PAPER_FILTERS, temperature: float = 5.0
+        self,
+        k: int = 4,
+        filters: Sequence[int] = PAPER_FILTERS,
+        temperature: float = 5.0,
+        share_of: str = "all",
     ) -> None:
         super().__init__()
+        if share_of not in SHARES:
+            raise unknown("count of masks", share_of, SHARES)
         if temperature <= 0:
             raise ValueError(f"temperature must be above 0, got {temperature}")
-        self.temperature = temperature
+        self.temperature, self.share_of = temperature, share_of
         layers: list[nn.Module] = []
         for inward, outward in pairwise([k, *filters]):
             layers += [nn.Conv2d(inward, outward, 3, padding=1), nn.BatchNorm2d(outward), nn.ReLU()]
@@ -66,18 +82,22 @@ class MaskSampler(nn.Module):
         found = real.any(dim=1)
         # A frame without masks has no softmax; its row is set aside before it, not after.
         weights = scaled.masked_fill(~found[:, None], 0.0).softmax(dim=1) * found[:, None]
-        taken = take(weights, real)
+        taken = take(weights, real, self.share_of)
         mask = torch.where(found[:, None, None, None], union(taken, planes), 1.0)
         return Choice(planes, weights, taken, mask, found)
 
 
-def take(weights: Tensor, real: Tensor) -> Tensor:
-    """Return 1 for each mask whose weight is at least 1/n, 0 for the others, `(N, k)`.
+def take(weights: Tensor, real: Tensor, share_of: str = "all") -> Tensor:
+    """Return 1 for each real mask whose weight is at least 1/n, 0 for the others, `(N, k)`.
 
-    `n` counts the frame's real masks, so that at least one is always taken. Backward the threshold
-    is an identity (straight-through).
+    At least one is always taken. Backward the threshold is an identity (straight-through).
+
+    Args:
+        weights: `(N, k)`, 0 where there is no mask.
+        real: `(N, k)` bool: where there is one.
+        share_of: What `n` is: `"all"` planes or those `"found"`.
     """
-    count = real.sum(dim=1, keepdim=True)
+    count = real.sum(dim=1, keepdim=True) if share_of == "found" else real.shape[1]
     hard = ((weights * count >= 1.0 - _ROUNDING) & real).to(weights.dtype)
     return hard + (weights - weights.detach())  # in this order it is exactly 0 or 1
 
