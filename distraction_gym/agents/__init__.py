@@ -29,6 +29,7 @@ _CLASSES = {
     "pieg": "PIEG",
     "madi": "MaDi",
     "trms": "TRMS",
+    "dreamer": "Dreamer",
 }
 for _name, _class in _CLASSES.items():
     AGENTS.add(_name, f"distraction_gym.agents.{_name}:{_class}")
@@ -55,6 +56,7 @@ __all__ = [
     "TRMSSAC",
     "DrQ",
     "DrQv2",
+    "Dreamer",
     "MaDi",
     "MaskSelectorExtractor",
     "MaskerExtractor",

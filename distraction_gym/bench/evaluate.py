@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import gymnasium as gym
+import numpy as np
 
 from distraction_gym.assets.clips import FileClip
 from distraction_gym.assets.files import sha256
@@ -22,10 +23,24 @@ SEED_OFFSET = 42
 
 
 class Predictor(Protocol):
-    """Whatever chooses actions as Stable-Baselines3's models do."""
+    """Whatever chooses actions as Stable-Baselines3's models do.
+
+    One that remembers returns a state beside each action, and takes it back with the next call as
+    `state`, and `episode_start` beside it (an array of one bool).
+    """
 
     def predict(self, observation: Any, *, deterministic: bool = False) -> tuple[Any, Any]:
         """Return an action for an observation, and a recurrent state or None."""
+
+
+def carry(state: Any) -> dict[str, Any]:
+    """Return what `predict` is given beside an episode's further observations.
+
+    Args:
+        state: What it returned with the action before; None where an episode begins, and from a
+            model that remembers nothing, which is then asked without.
+    """
+    return {} if state is None else {"state": state, "episode_start": np.zeros(1, bool)}
 
 
 def play(model: Predictor, env: gym.Env, episodes: int, seed: int) -> tuple[float, ...]:
@@ -42,9 +57,9 @@ def play(model: Predictor, env: gym.Env, episodes: int, seed: int) -> tuple[floa
         obs, _ = env.reset(seed=seed if episode == 0 else None)
         player = model.adapter(seed + episode) if hasattr(model, "adapter") else model
         observe = getattr(player, "observe", None)
-        total, over = 0.0, False
+        total, over, state = 0.0, False, None
         while not over:
-            action, _ = player.predict(obs, deterministic=True)
+            action, state = player.predict(obs, deterministic=True, **carry(state))
             next_obs, reward, terminated, truncated, _ = env.step(action)
             if observe is not None:
                 observe(obs, action, next_obs)

@@ -177,7 +177,7 @@ def test_a_full_disk_leaves_the_checkpoint_before_it(trained, limit):
 def test_an_error_at_any_file_leaves_the_checkpoint_before_it(trained, failing, monkeypatch):
     model, folder = trained
     stood, calls = latest_checkpoint(folder), [0]
-    write = replay_files._write
+    write = replay_files.write_array
 
     def full(path, array):
         calls[0] += 1
@@ -185,7 +185,7 @@ def test_an_error_at_any_file_leaves_the_checkpoint_before_it(trained, failing, 
             raise OSError(28, "No space left on device")
         write(path, array)
 
-    monkeypatch.setattr(replay_files, "_write", full)
+    monkeypatch.setattr(replay_files, "write_array", full)
     with pytest.raises(CheckpointError, match="No space left"):
         save_checkpoint(model, folder)
     assert list(folder.iterdir()) == [stood]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -45,6 +47,35 @@ def descend(
     for optimizer in stepped:
         optimizer.step()
     return dict(zip(losses, values.unbind(), strict=True))
+
+
+@contextmanager
+def frozen(module: nn.Module) -> Iterator[None]:
+    """Spare the gradients of a module's weights; those of its inputs still flow."""
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+
+
+def diverged(model: Any, error: TrainingDiverged) -> TrainingDiverged:
+    """Say where a model's training diverged, and have `keep_last_good` keep what there was before.
+
+    Args:
+        model: An algorithm with `keep_last_good`, which `ResumableCheckpoint` sets.
+        error: What `descend` raised.
+    """
+    path = None if model.keep_last_good is None else model.keep_last_good()
+    kept = f"is in {path}" if path else "needs callback=ResumableCheckpoint(folder) in learn"
+    return TrainingDiverged(
+        f"{error}, in update {model._n_updates} after {model.num_timesteps} steps. The weights "
+        f"are those of the last good step; a checkpoint of them {kept}. Look for rewards or "
+        "observations that are not finite, or lower learning_rate"
+    )
 
 
 def _parameters(optimizer: Optimizer) -> Iterable[nn.Parameter]:

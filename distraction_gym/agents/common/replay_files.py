@@ -23,7 +23,8 @@ def write_replay(buffer: ReplayBuffer, folder: Path) -> None:
     """Write a replay buffer as `.npy` files into a new folder.
 
     The frames of a `FrameReplayBuffer` that have not changed since the checkpoint before are hard
-    links to its files: a checkpoint writes what a run has added, not gigabytes each time.
+    links to its files: a checkpoint writes what a run has added, not gigabytes each time. A buffer
+    with `write_files`, `read_files` and `settle_files` does all this itself.
 
     Raises:
         TypeError: for `HerReplayBuffer`, whose state is more than arrays.
@@ -31,8 +32,11 @@ def write_replay(buffer: ReplayBuffer, folder: Path) -> None:
     if isinstance(buffer, HerReplayBuffer):
         raise TypeError("HerReplayBuffer cannot be written as arrays; use save_replay_buffer")
     folder.mkdir()
+    if hasattr(buffer, "write_files"):
+        buffer.write_files(folder)
+        return
     for name, array in _arrays(buffer).items():
-        _write(folder / f"{name}.npy", array)
+        write_array(folder / f"{name}.npy", array)
     if isinstance(buffer, FrameReplayBuffer):
         _write_beside(folder, "tails", buffer.tails)
         _write_beside(folder, "heads", buffer.heads)
@@ -45,16 +49,19 @@ def read_replay(buffer: ReplayBuffer, folder: Path) -> None:
     Raises:
         CheckpointError: if the buffer's shape is another.
     """
+    if hasattr(buffer, "read_files"):
+        buffer.read_files(folder)
+        return
     stored = {path.stem: path for path in folder.glob("*.npy")}
     buffer.reset()
-    state = _read(stored["state"])
+    state = read_array(stored["state"])
     buffer.pos, buffer.full = int(state[0]), bool(state[1])
     for name, array in _targets(buffer).items():
-        _fill(array, _read(stored[name]), name)
+        fill(array, read_array(stored[name]), name)
     if isinstance(buffer, FrameReplayBuffer):
         buffer.count = int(state[2])
         if "last_next" in stored:
-            buffer.last_next = _read(stored["last_next"])
+            buffer.last_next = read_array(stored["last_next"])
         buffer.tails = _read_beside(folder, "tails")
         buffer.heads = _read_beside(folder, "heads")
         _read_frames(buffer, folder)
@@ -64,6 +71,8 @@ def settle(buffer: ReplayBuffer, folder: Path) -> None:
     """Tell the buffer where its newest files lie, so that the next write can link to them."""
     if isinstance(buffer, FrameReplayBuffer):
         buffer.saved_in = (folder, buffer.count)
+    elif hasattr(buffer, "settle_files"):
+        buffer.settle_files(folder)
 
 
 def _targets(buffer: ReplayBuffer) -> dict[str, np.ndarray]:
@@ -86,7 +95,12 @@ def _arrays(buffer: ReplayBuffer) -> dict[str, np.ndarray]:
     return used
 
 
-def _fill(target: np.ndarray, stored: np.ndarray, name: str) -> None:
+def fill(target: np.ndarray, stored: np.ndarray, name: str) -> None:
+    """Put a stored array into the beginning of a larger one.
+
+    Raises:
+        CheckpointError: if the model's has another shape.
+    """
     if stored.shape[1:] != target.shape[1:] or len(stored) > len(target):
         raise CheckpointError(
             f"the replay buffer in the checkpoint holds {name} of shape {stored.shape}, "
@@ -98,27 +112,69 @@ def _fill(target: np.ndarray, stored: np.ndarray, name: str) -> None:
 
 def _write_beside(folder: Path, name: str, frames: dict[tuple[int, int], np.ndarray]) -> None:
     if frames:
-        _write(folder / f"{name}-keys.npy", np.array(list(frames), dtype=np.int64))
-        _write(folder / f"{name}-frames.npy", np.stack(list(frames.values())))
+        write_array(folder / f"{name}-keys.npy", np.array(list(frames), dtype=np.int64))
+        write_array(folder / f"{name}-frames.npy", np.stack(list(frames.values())))
 
 
 def _read_beside(folder: Path, name: str) -> dict[tuple[int, int], np.ndarray]:
     if not (folder / f"{name}-keys.npy").exists():
         return {}
-    keys, frames = _read(folder / f"{name}-keys.npy"), _read(folder / f"{name}-frames.npy")
+    keys, frames = (read_array(folder / f"{name}-{part}.npy") for part in ("keys", "frames"))
     return {(int(a), int(b)): frame for (a, b), frame in zip(keys, frames, strict=True)}
 
 
-def _parts(buffer: FrameReplayBuffer) -> list[tuple[str, int, int]]:
-    """List the files of the ring's used slots: name, first slot, slot after the last."""
-    height, width = buffer.obs_shape[1:]
-    per_slot = buffer.n_envs * buffer.frame_channels * height * width
-    step = max(1, PART_BYTES // per_slot)
-    used = min(buffer.count + 1, buffer.ring) if buffer.count else 0
+def write_parts(
+    folder: Path,
+    name: str,
+    rows: np.ndarray | torch.Tensor,
+    written: np.ndarray,
+    source: Path | None,
+) -> None:
+    """Write a large array as files of about `PART_BYTES`, `name-00000.npy` and so on.
+
+    Args:
+        folder: Where the files go.
+        name: What they begin with.
+        rows: The array; its first axis is cut.
+        written: Which rows have changed since the files in `source`.
+        source: The files before these; parts without a change are linked to.
+    """
+    for file, start, stop in _parts(name, rows):
+        if source is not None and not written[start:stop].any():
+            # Another disk, a file system without links, or a folder that was removed: write.
+            with contextlib.suppress(OSError):
+                os.link(source / file, folder / file)
+                continue
+        part = rows[start:stop]
+        write_array(folder / file, part.cpu().numpy() if isinstance(part, torch.Tensor) else part)
+
+
+def read_parts(folder: Path, name: str, rows: np.ndarray | torch.Tensor) -> None:
+    """Fill an array from the files that `write_parts` wrote of one of the same shape.
+
+    Raises:
+        CheckpointError: if its shape is another.
+    """
+    for file, start, stop in _parts(name, rows):
+        part: Any = read_array(folder / file)
+        if part.shape != tuple(rows[start:stop].shape):
+            raise CheckpointError(f"{folder / file} holds {part.shape}: not this buffer's {name}")
+        rows[start:stop] = torch.from_numpy(part) if isinstance(rows, torch.Tensor) else part
+
+
+def _parts(name: str, rows: np.ndarray | torch.Tensor) -> list[tuple[str, int, int]]:
+    """List the files of an array: name, first row, row after the last."""
+    if not len(rows):
+        return []
+    step = max(1, PART_BYTES // max(rows[:1].nbytes, 1))
     return [
-        (f"frames-{start // step:05d}.npy", start, min(start + step, used))
-        for start in range(0, used, step)
+        (f"{name}-{start // step:05d}.npy", start, min(start + step, len(rows)))
+        for start in range(0, len(rows), step)
     ]
+
+
+def _used_frames(buffer: FrameReplayBuffer) -> torch.Tensor:
+    return buffer.frames[: min(buffer.count + 1, buffer.ring) if buffer.count else 0]
 
 
 def _write_frames(buffer: FrameReplayBuffer, folder: Path) -> None:
@@ -127,27 +183,19 @@ def _write_frames(buffer: FrameReplayBuffer, folder: Path) -> None:
     slots = np.arange(max(since, buffer.count - buffer.ring + 1), buffer.count + 1)
     written = np.zeros(buffer.ring, dtype=bool)
     written[slots % buffer.ring] = True
-    for name, start, stop in _parts(buffer):
-        if source is not None and not written[start:stop].any():
-            # Another disk, a file system without links, or a folder that was removed: write.
-            with contextlib.suppress(OSError):
-                os.link(source / name, folder / name)
-                continue
-        _write(folder / name, buffer.frames[start:stop].cpu().numpy())
+    write_parts(folder, "frames", _used_frames(buffer), written, source)
 
 
 def _read_frames(buffer: FrameReplayBuffer, folder: Path) -> None:
-    for name, start, stop in _parts(buffer):
-        frames = _read(folder / name)
-        if frames.shape != tuple(buffer.frames[start:stop].shape):
-            raise CheckpointError(f"{folder / name} holds {frames.shape}: not this buffer's frames")
-        buffer.frames[start:stop] = torch.from_numpy(frames)
+    read_parts(folder, "frames", _used_frames(buffer))
 
 
-def _write(path: Path, array: np.ndarray) -> None:
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write one array."""
     with path.open("wb") as file:
         np.save(file, np.ascontiguousarray(array), allow_pickle=False)
 
 
-def _read(path: Path) -> np.ndarray:
+def read_array(path: Path) -> np.ndarray:
+    """Read what `write_array` wrote."""
     return np.load(path, allow_pickle=False)

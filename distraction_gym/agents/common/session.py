@@ -23,7 +23,7 @@ def write(model: OffPolicyAlgorithm, path: Path) -> None:
     """Write a model's counters, last observations, and all random states of this process."""
     state = {
         "counters": _counters(model),
-        "arrays": {name: _tensors(getattr(model, name)) for name in _ARRAYS},
+        "arrays": {name: _tensors(getattr(model, name)) for name in _array_names(model)},
         "episodes": [to_plain(info) for info in model.ep_info_buffer or ()],
         "successes": [bool(flag) for flag in model.ep_success_buffer or ()],
         "random": _random_states(model),
@@ -61,6 +61,11 @@ def _counters(model: OffPolicyAlgorithm) -> dict[str, bool | int | float]:
         and name not in _NOT_COUNTERS
         and isinstance(value, (bool, int, float, np.number))
     }
+
+
+def _array_names(model: OffPolicyAlgorithm) -> tuple[str, ...]:
+    """Name the arrays that say where episodes stand, an agent's own memory included."""
+    return (*_ARRAYS, *getattr(model, "SESSION_ARRAYS", ()))
 
 
 def _tensors(value: Any) -> Any:

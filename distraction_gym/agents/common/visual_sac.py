@@ -7,8 +7,7 @@ then, every second time, actor and entropy coefficient, then the target.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -24,7 +23,7 @@ from torch import Tensor, nn
 from distraction_gym.agents.common.acceleration import AccelerationMixin
 from distraction_gym.agents.common.allocator import keep_freed_memory
 from distraction_gym.agents.common.augmentations import RandomShift
-from distraction_gym.agents.common.descent import descend
+from distraction_gym.agents.common.descent import descend, diverged, frozen
 from distraction_gym.agents.common.explain import ExplainMixin
 from distraction_gym.agents.common.model_files import SafeSaveMixin
 from distraction_gym.agents.common.policy import PixelCritic, VisualSACPolicy
@@ -222,7 +221,7 @@ class VisualSAC(ExplainMixin, AccelerationMixin, SafeSaveMixin, stable_baselines
             try:
                 losses = self._update(batch)
             except TrainingDiverged as error:
-                raise self._diverged(error) from None
+                raise diverged(self, error) from None
             for name, value in losses.items():
                 self.note(name, value)
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
@@ -248,7 +247,7 @@ class VisualSAC(ExplainMixin, AccelerationMixin, SafeSaveMixin, stable_baselines
         return descend(losses, [self.critic.optimizer, self.extra_optimizer])
 
     def _update_actor(self, batch: Batch, noise: Tensor) -> dict[str, Tensor]:
-        with _frozen(self.critic):
+        with frozen(self.critic):
             actor_loss, log_prob = self.actor_loss(batch, noise)
         losses = descend({"actor_loss": actor_loss}, [self.actor.optimizer])
         if self.ent_coef_optimizer is not None:
@@ -279,16 +278,6 @@ class VisualSAC(ExplainMixin, AccelerationMixin, SafeSaveMixin, stable_baselines
         obs, next_obs = self.augment_batch(raw.float(), data.next_observations.float())
         discount = (1 - data.dones) * discount
         return Batch(obs, data.actions, data.rewards, next_obs, discount, raw)
-
-    def _diverged(self, error: TrainingDiverged) -> TrainingDiverged:
-        """Say where it happened, and keep what there was before."""
-        path = None if self.keep_last_good is None else self.keep_last_good()
-        kept = f"is in {path}" if path else "needs callback=ResumableCheckpoint(folder) in learn"
-        return TrainingDiverged(
-            f"{error}, in update {self._n_updates} after {self.num_timesteps} steps. The weights "
-            f"are those of the last good step; a checkpoint of them {kept}. Look for rewards or "
-            "observations that are not finite, or lower learning_rate"
-        )
 
     @staticmethod
     def _shift(obs: Tensor, pad: int) -> Tensor:
@@ -350,16 +339,3 @@ class VisualSAC(ExplainMixin, AccelerationMixin, SafeSaveMixin, stable_baselines
     def _excluded_save_params(self) -> list[str]:
         own = ["extras", "extra_optimizer", "keep_last_good", "_notes"]
         return [*super()._excluded_save_params(), *own]
-
-
-@contextmanager
-def _frozen(module: nn.Module) -> Iterator[None]:
-    """Spare the gradients of a module's weights; those of its inputs still flow."""
-    parameters = [p for p in module.parameters() if p.requires_grad]
-    for parameter in parameters:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in parameters:
-            parameter.requires_grad_(True)

@@ -1,0 +1,112 @@
+"""Acting while learning: the memory between steps, and what is stored."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+
+from distraction_gym.agents.dreamer.policy import DreamerPolicy, Memory
+from distraction_gym.agents.dreamer.sequences import ArraySpec
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+class Collecting(OffPolicyAlgorithm):
+    """The part of the loop that plays."""
+
+    SESSION_ARRAYS: ClassVar[tuple[str, ...]] = ("_last_memory", "_last_extras")
+    """What a checkpoint keeps of the middle of an episode, beside Stable-Baselines3's own."""
+
+    policy: DreamerPolicy
+    _last_memory: Arrays | None = None
+    _last_extras: Arrays | None = None
+
+    # Hooks: what a method may store with each picture.
+
+    def extra_arrays(self) -> dict[str, ArraySpec]:
+        """Return what `describe` gives for one picture, by name: `batch.extras[name]` later."""
+        return {}
+
+    def describe(
+        self, frames: npt.NDArray[np.uint8], infos: list[dict[str, Any]]
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Return what is stored with pictures beside them, arrays `(n, ...)` by name.
+
+        The encoder never sees any of it.
+
+        Args:
+            frames: The newest frames, `(n, 3, H, W)`.
+            infos: What the environments said of those very pictures.
+        """
+        return {}
+
+    # The loop.
+
+    def _setup_learn(self, *args: Any, **kwargs: Any) -> Any:
+        known = self._last_obs
+        result = super()._setup_learn(*args, **kwargs)
+        if self._last_obs is not known:  # the environments were reset
+            assert self.env is not None and isinstance(self._last_obs, np.ndarray)
+            self._last_memory = None
+            infos = list(self.env.unwrapped.reset_infos)
+            self._last_extras = self.describe(self._last_obs[:, -3:], infos)
+        return result
+
+    def _sample_action(
+        self, learning_starts: int, action_noise: Any = None, n_envs: int = 1
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        if self.num_timesteps < learning_starts:
+            return super()._sample_action(learning_starts, action_noise, n_envs)
+        obs, _ = self.policy.obs_to_tensor(self._last_obs)  # type: ignore[arg-type]
+        known = self._last_memory
+        with torch.no_grad():
+            memory = self.policy.recall(None if known is None else tuple(known.values()), n_envs)
+            first = torch.as_tensor(self._last_episode_starts, device=self.device).float()
+            memory = self.policy.act(obs, memory, first)  # type: ignore[arg-type]
+        arrays = Memory(*(part.cpu().numpy() for part in memory))
+        self._last_memory = arrays._asdict()
+        scaled = arrays.action.reshape(n_envs, *self.action_space.shape)  # type: ignore[misc]
+        return np.asarray(self.policy.unscale_action(scaled)), scaled
+
+    def _store_transition(
+        self,
+        replay_buffer: Any,
+        buffer_action: npt.NDArray[Any],
+        new_obs: Any,
+        reward: npt.NDArray[Any],
+        dones: npt.NDArray[Any],
+        infos: list[dict[str, Any]],
+    ) -> None:
+        assert self.env is not None
+        if self._vec_normalize_env is not None:
+            reward = self._vec_normalize_env.get_original_reward()
+        ended = np.flatnonzero(dones)
+        next_obs = np.array(new_obs)
+        for env in ended:
+            next_obs[env] = infos[env]["terminal_observation"]
+        next_extras = self.describe(next_obs[:, -3:], infos)
+        replay_buffer.add(
+            self._last_obs,
+            next_obs,
+            buffer_action,
+            reward,
+            dones,
+            infos,
+            np.asarray(self._last_episode_starts, bool),
+            self._last_extras,
+            next_extras,
+        )
+        self._last_extras = next_extras
+        if len(ended):
+            # The infos of an episode's end are not those of the picture that begins the next.
+            resets = self.env.unwrapped.reset_infos
+            begun = self.describe(new_obs[ended, -3:], [resets[env] for env in ended])
+            for name, value in begun.items():
+                self._last_extras[name] = np.array(next_extras[name])
+                self._last_extras[name][ended] = value
+        self._last_obs = self._last_original_obs = new_obs
+        self._last_episode_starts = np.asarray(dones, bool)

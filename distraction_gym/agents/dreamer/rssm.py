@@ -1,0 +1,166 @@
+"""The recurrent state-space model: what the world is in, from pictures or from imagination.
+
+DreamerV3 (arXiv 2301.04104), equation 3, with the sizes and cells of its January 2023 code.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from distraction_gym.agents.dreamer.distributions import mode_one_hot, sample_one_hot, unimix
+from distraction_gym.agents.dreamer.layers import EPSILON, Dense, start_normal, start_uniform
+
+
+class State(NamedTuple):
+    """What the model believes; leading axes are batch, or batch and time."""
+
+    deter: Tensor
+    """The recurrent part h, `(..., deter)`."""
+    stoch: Tensor
+    """The drawn part z, one-hot, `(..., stoch, classes)`."""
+
+    @property
+    def features(self) -> Tensor:
+        """What every head reads, `(..., stoch * classes + deter)`: z, then h."""
+        return torch.cat([self.stoch.flatten(-2), self.deter], dim=-1)
+
+
+class NormGRU(nn.Module):
+    """A GRU cell with one LayerNorm over its three gates together.
+
+    The reset gate multiplies the candidate after the norm, and the update gate has a bias of -1,
+    so that a new cell keeps most of its state. Both are the code's.
+    """
+
+    def __init__(self, inputs: int, size: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(inputs + size, 3 * size, bias=False)
+        self.norm = nn.LayerNorm(3 * size, eps=EPSILON)
+        self.apply(start_normal)
+
+    def forward(self, inputs: Tensor, state: Tensor) -> Tensor:
+        """Return the next state `(B, size)`."""
+        gates = self.norm(self.linear(torch.cat([inputs, state], dim=-1)))
+        reset, candidate, update = gates.chunk(3, dim=-1)
+        candidate = torch.tanh(torch.sigmoid(reset) * candidate)
+        return torch.lerp(state, candidate, torch.sigmoid(update - 1.0))
+
+
+class RSSM(nn.Module):
+    """h follows from state and action, z from h alone (prior) or from h and a picture (posterior).
+
+    Args:
+        actions: Numbers of an action.
+        embed: Numbers that the encoder makes of a picture.
+        deter: Size of h.
+        stoch: Categoricals of z.
+        classes: Classes of each.
+        hidden: Units of the layers between.
+    """
+
+    def __init__(
+        self, actions: int, embed: int, deter: int, stoch: int, classes: int, hidden: int
+    ) -> None:
+        super().__init__()
+        self.deter, self.shape = deter, (stoch, classes)
+        latents = stoch * classes
+        self.inputs = Dense(latents + actions, hidden)
+        self.cell = NormGRU(hidden, deter)
+        self.prior_hidden = Dense(deter, hidden)
+        self.prior_logits = nn.Linear(hidden, latents)
+        self.posterior_hidden = Dense(deter + embed, hidden)
+        self.posterior_logits = nn.Linear(hidden, latents)
+        self.start = nn.Parameter(torch.zeros(deter))
+        for layer in (self.prior_logits, self.posterior_logits):
+            start_uniform(layer, 1.0)
+
+    @property
+    def features(self) -> int:
+        """Numbers that heads read."""
+        return self.shape[0] * self.shape[1] + self.deter
+
+    def initial(self, batch: int) -> State:
+        """Return the learned state before an episode's first picture."""
+        deter = torch.tanh(self.start)[None]
+        stoch = mode_one_hot(self.prior(deter))
+        return State(deter.expand(batch, -1), stoch.expand(batch, -1, -1))
+
+    def prior(self, deter: Tensor) -> Tensor:
+        """Return log-probabilities of z `(..., stoch, classes)` given h."""
+        logits = self.prior_logits(self.prior_hidden(deter))
+        return unimix(logits.unflatten(-1, self.shape))
+
+    def posterior(self, deter: Tensor, embed: Tensor) -> Tensor:
+        """Return log-probabilities of z `(..., stoch, classes)` given h and a picture."""
+        return self._posterior(deter, self._read(embed))
+
+    def step(self, state: State, action: Tensor) -> Tensor:
+        """Return the next h `(B, deter)` after an action `(B, A)` in [-1, 1]."""
+        inputs = self.inputs(torch.cat([state.stoch.flatten(-2), action], dim=-1))
+        return self.cell(inputs, state.deter)
+
+    def imagine(self, state: State, action: Tensor) -> State:
+        """Return the state that the prior expects after an action."""
+        deter = self.step(state, action)
+        return State(deter, sample_one_hot(self.prior(deter)))
+
+    def restart(self, state: State, action: Tensor, first: Tensor) -> tuple[State, Tensor]:
+        """Put the initial state and no action where an episode begins.
+
+        Args:
+            state: Of the step before.
+            action: `(B, A)` that led to the present picture.
+            first: `(B,)` 1 where the present picture is an episode's first, else 0.
+        """
+        initial = self.initial(1)
+        first = first[:, None]
+        deter = torch.lerp(state.deter, initial.deter, first)
+        stoch = torch.lerp(state.stoch, initial.stoch, first[..., None])
+        return State(deter, stoch), action * (1 - first)
+
+    def observe_one(self, state: State, action: Tensor, first: Tensor, embed: Tensor) -> State:
+        """Return the state after one more picture; arguments as `restart` and `posterior`."""
+        deter = self.step(*self.restart(state, action, first))
+        return State(deter, sample_one_hot(self.posterior(deter, embed)))
+
+    def observe(self, action: Tensor, first: Tensor, embed: Tensor) -> tuple[State, Tensor, Tensor]:
+        """Follow sequences, each from the initial state on.
+
+        Args:
+            action: `(B, T, A)`; the action at t led to the picture at t.
+            first: `(B, T)` 1 where an episode begins, else 0.
+            embed: `(B, T, embed)`.
+
+        Returns:
+            The states `(B, T, ...)`, and log-probabilities `(B, T, stoch, classes)` of posterior
+            and prior.
+        """
+        state, seen = self.initial(len(action)), self._read(embed)
+        states, posteriors = [], []
+        for at in range(action.shape[1]):
+            deter = self.step(*self.restart(state, action[:, at], first[:, at]))
+            posteriors.append(self._posterior(deter, seen[:, at]))
+            state = State(deter, sample_one_hot(posteriors[-1]))
+            states.append(state)
+        deters, stochs = (torch.stack(part, dim=1) for part in zip(*states, strict=True))
+        # The prior asks for nothing but h: all its steps at once.
+        return State(deters, stochs), torch.stack(posteriors, dim=1), self.prior(deters)
+
+    def _read(self, embed: Tensor) -> Tensor:
+        """Do the picture's part of the posterior's first layer, of all steps at once."""
+        return F.linear(embed, self._first_weight()[:, self.deter :])
+
+    def _posterior(self, deter: Tensor, seen: Tensor) -> Tensor:
+        _, norm, activation = self.posterior_hidden
+        hidden = F.linear(deter, self._first_weight()[:, : self.deter]) + seen
+        logits = self.posterior_logits(activation(norm(hidden)))
+        return unimix(logits.unflatten(-1, self.shape))
+
+    def _first_weight(self) -> Tensor:
+        linear = self.posterior_hidden[0]
+        assert isinstance(linear, nn.Linear)
+        return linear.weight
