@@ -1,5 +1,7 @@
 """`train-segmenter`: frames with the oracle's masks, a network, and a table of IoU."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -111,3 +113,12 @@ def test_wrong_input_costs_no_training(tmp_path, capsys):
     assert "ends in .pt" in said(capsys, "--env", REACH, "--out", str(tmp_path / "mine"))
     assert "mini-reech" in said(capsys, "--env", "mini-reech-clean-v0", "--out", out)
     assert "'fog'" in said(capsys, "--env", REACH, "--out", out, "--measure", "fog")
+
+
+def test_the_one_that_comes_with_the_package_finds_the_sprites():
+    shipped = Path(segmenters.__file__).parents[1] / "segmentation" / "weights" / "unet.pt"
+    assert shipped.stat().st_size < 1e6
+    learned = make_segmenter("learned")
+    source = Source((REACH,), ("clean", "video_hard"), frames=24, seed=5)
+    clean, hard = (score.iou for score in segmenters.measure(learned, source))
+    assert clean > 0.7 and hard > 0.6
