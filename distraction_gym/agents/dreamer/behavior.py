@@ -32,8 +32,9 @@ class ReturnRange(nn.Module):
 
     @torch.no_grad()
     def update(self, returns: Tensor) -> None:
-        """Take account of new returns, of any shape."""
-        self.ends.lerp_(torch.quantile(returns.flatten(), self.quantiles), self.rate)
+        """Take account of new returns, of any shape, unless they are no finite numbers."""
+        fresh = torch.quantile(returns.flatten(), self.quantiles)
+        self.ends.lerp_(torch.where(fresh.isfinite(), fresh, self.ends), self.rate)
 
     @property
     def low(self) -> Tensor:

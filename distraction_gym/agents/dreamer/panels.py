@@ -18,8 +18,9 @@ CONTEXT = 5
 def open_loop(model: WorldModel, batch: Sequences, rows: int = 4) -> npt.NDArray[np.uint8]:
     """Draw sequences: what was seen, what the decoder learns, what it makes of the model's states.
 
-    From the sixth picture on the model sees nothing and imagines, given the true actions. What
-    comes after an episode's end, which it cannot foresee, is left black.
+    From the sixth picture on (or the middle of short sequences) the model sees nothing and
+    imagines, given the true actions. What comes after an episode's end, which it cannot foresee,
+    is left black.
 
     Returns:
         `(rows * 3 * H, T * W, 3)` uint8, RGB; two strips a sequence where the decoder learns what
@@ -27,23 +28,24 @@ def open_loop(model: WorldModel, batch: Sequences, rows: int = 4) -> npt.NDArray
     """
     part = batch.map(lambda value: value[:rows])
     seen, target = model.pictures(part), model.target(part)
-    made = model.decoder(_states(model, part, seen).features)
-    cut = (part.first[:, CONTEXT:].cumsum(dim=1) > 0)[..., None, None, None]
-    made[:, CONTEXT:] = made[:, CONTEXT:].masked_fill(cut, 0.0)
+    context = min(CONTEXT, (seen.shape[1] + 1) // 2)
+    made = model.decoder(_states(model, part, seen, context).features)
+    cut = (part.first[:, context:].cumsum(dim=1) > 0)[..., None, None, None]
+    made[:, context:] = made[:, context:].masked_fill(cut, 0.0)
     strips = [seen, made] if torch.equal(seen, target) else [seen, target, made]
     return _sheet(torch.stack(strips, dim=1))
 
 
-def _states(model: WorldModel, part: Sequences, seen: Tensor) -> State:
+def _states(model: WorldModel, part: Sequences, seen: Tensor, context: int) -> State:
     """Follow the first pictures and imagine the rest."""
-    embed = model.encoder(seen[:, :CONTEXT])
-    shown, _, _ = model.rssm.observe(part.action[:, :CONTEXT], part.first[:, :CONTEXT], embed)
-    state, imagined = State(shown.deter[:, -1], shown.stoch[:, -1]), []
-    for action in part.action[:, CONTEXT:].unbind(1):
-        state = model.rssm.imagine(state, action)
-        imagined.append(state)
-    ahead = (torch.stack(each, dim=1) for each in zip(*imagined, strict=True))
-    return State(*(torch.cat(pair, dim=1) for pair in zip(shown, ahead, strict=True)))
+    embed = model.encoder(seen[:, :context])
+    shown, _, _ = model.rssm.observe(part.action[:, :context], part.first[:, :context], embed)
+    states = [
+        State(deter, stoch) for deter, stoch in zip(*(p.unbind(1) for p in shown), strict=True)
+    ]
+    for action in part.action[:, context:].unbind(1):
+        states.append(model.rssm.imagine(states[-1], action))
+    return State(*(torch.stack(each, dim=1) for each in zip(*states, strict=True)))
 
 
 def _sheet(pictures: Tensor) -> npt.NDArray[np.uint8]:

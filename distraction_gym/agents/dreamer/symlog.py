@@ -38,7 +38,8 @@ def two_hot(x: Tensor, count: int = BINS) -> tuple[Tensor, Tensor]:
     """
     place = (x.clamp(-LIMIT, LIMIT) + LIMIT) * ((count - 1) / (2 * LIMIT))
     lower = place.floor().clamp(max=count - 2)
-    return lower.long(), place - lower
+    # A NaN has no place; its weight says so, and its index must exist all the same.
+    return lower.long().clamp(0, count - 2), place - lower
 
 
 def two_hot_log_prob(logits: Tensor, x: Tensor) -> Tensor:
