@@ -8,7 +8,9 @@ import pytest
 import torch
 from dreams import SIDE, TINY, Counter, random_sequences, tiny
 from gymnasium import spaces
+from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.logger import KVWriter, Logger
+from stable_baselines3.common.vec_env import VecNormalize
 
 from distraction_gym.agents import Dreamer
 from distraction_gym.agents.common.checkpoint import load_checkpoint, resume
@@ -406,6 +408,13 @@ def test_other_observations_are_refused(space):
 
     with pytest.raises(UnsupportedEnvironment, match="square RGB pictures"):
         tiny(env=Other)
+
+
+def test_rewards_are_stored_as_the_environment_pays_them():
+    env = VecNormalize(make_vec_env(Counter, 2), norm_obs=False)
+    model = Dreamer("CnnPolicy", env, **TINY).learn(40)
+    batch = model.replay_buffer.sample_sequences(20, 6)
+    torch.testing.assert_close(2 * batch.action[..., 0], batch.reward)
 
 
 def test_saved_and_loaded_it_acts_the_same_and_learns_on(tmp_path):
