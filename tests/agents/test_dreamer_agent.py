@@ -9,6 +9,7 @@ import torch
 from dreams import SIDE, TINY, Counter, random_sequences, tiny
 from gymnasium import spaces
 from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.logger import KVWriter, Logger
 from stable_baselines3.common.vec_env import VecNormalize
 
@@ -198,6 +199,14 @@ def test_evaluation_asks_models_without_memory_as_before():
 
     assert play(Plain(), Counter(), 2, seed=0) == (4.0, 7.0)
     assert len(play(tiny(), Counter(), 2, seed=0)) == 2
+
+
+def test_stock_evaluation_hands_the_memory_on():
+    model = tiny()
+    returns, lengths = evaluate_policy(
+        model, make_vec_env(Counter, 2), 4, return_episode_rewards=True
+    )
+    assert sorted(lengths) == [4, 4, 7, 7] and np.isfinite(returns).all()
 
 
 # What each loss moves.
@@ -483,6 +492,16 @@ def test_presets(suite):
     assert preset["n_envs"] == 4
     if suite == "dmcgb-walker_walk":
         assert preset["env_kwargs"] == {"image_size": 64, "frame_stack": 1, "action_repeat": 2}
+
+
+def test_convolutions_in_bfloat16():
+    batch = random_sequences()
+    losses = []
+    for precision in ("float32", "bfloat16"):
+        torch.manual_seed(0)
+        losses.append(tiny(precision=precision)._update(batch)["image_loss"])
+    assert losses[0] != losses[1]
+    torch.testing.assert_close(*losses, rtol=0.05, atol=0)
 
 
 def test_any_environment_with_pictures():

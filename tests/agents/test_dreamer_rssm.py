@@ -6,7 +6,7 @@ from torch import nn
 
 from distraction_gym.agents.dreamer import rssm as module
 from distraction_gym.agents.dreamer.distributions import mode_one_hot
-from distraction_gym.agents.dreamer.rssm import RSSM, NormGRU, State
+from distraction_gym.agents.dreamer.rssm import RSSM, NormGRU, State, restart
 
 torch.set_num_threads(1)
 ACTIONS, EMBED, DETER, STOCH, CLASSES, HIDDEN = 2, 7, 5, 3, 4, 6
@@ -137,7 +137,7 @@ def test_imagining_is_observing_without_a_picture(rssm):
 def test_a_start_forgets_state_and_action_alone(rssm):
     state, action = State(rand(2, DETER), rand(2, STOCH, CLASSES)), rand(2, ACTIONS)
     first = torch.tensor([1.0, 0.0], dtype=torch.float64)
-    after, zeroed = rssm.restart(state, action, first)
+    after, zeroed = restart(state, action, first, rssm.initial(2))
     torch.testing.assert_close(after.deter[0], torch.tanh(rssm.start))
     assert torch.equal(zeroed[0], torch.zeros(ACTIONS, dtype=torch.float64))
     torch.testing.assert_close(after.deter[1], state.deter[1])

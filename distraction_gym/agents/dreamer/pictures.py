@@ -43,9 +43,9 @@ class _Halve(nn.Sequential):
         super().__init__(convolution, ChannelNorm(outputs), nn.SiLU())
 
     def forward(self, pictures: Tensor) -> Tensor:
-        height, width = pictures.shape[-2:]
-        even = F.pad(pictures, (0, width % 2, 0, height % 2))
-        return super().forward(even)  # type: ignore[no-untyped-call]
+        if pictures.shape[-1] % 2:
+            pictures = F.pad(pictures, (0, 1, 0, 1))
+        return super().forward(pictures)  # type: ignore[no-untyped-call]
 
 
 class Encoder(nn.Module):

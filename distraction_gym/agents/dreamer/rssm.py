@@ -108,23 +108,9 @@ class RSSM(nn.Module):
         deter = self.step(state, action)
         return State(deter, sample_one_hot(self.prior(deter)))
 
-    def restart(self, state: State, action: Tensor, first: Tensor) -> tuple[State, Tensor]:
-        """Put the initial state and no action where an episode begins.
-
-        Args:
-            state: Of the step before.
-            action: `(B, A)` that led to the present picture.
-            first: `(B,)` 1 where the present picture is an episode's first, else 0.
-        """
-        initial = self.initial(1)
-        first = first[:, None]
-        deter = torch.lerp(state.deter, initial.deter, first)
-        stoch = torch.lerp(state.stoch, initial.stoch, first[..., None])
-        return State(deter, stoch), action * (1 - first)
-
     def observe_one(self, state: State, action: Tensor, first: Tensor, embed: Tensor) -> State:
         """Return the state after one more picture; arguments as `restart` and `posterior`."""
-        deter = self.step(*self.restart(state, action, first))
+        deter = self.step(*restart(state, action, first, self.initial(1)))
         return State(deter, sample_one_hot(self.posterior(deter, embed)))
 
     def observe(self, action: Tensor, first: Tensor, embed: Tensor) -> tuple[State, Tensor, Tensor]:
@@ -139,10 +125,10 @@ class RSSM(nn.Module):
             The states `(B, T, ...)`, and log-probabilities `(B, T, stoch, classes)` of posterior
             and prior.
         """
-        state, seen = self.initial(len(action)), self._read(embed)
-        states, posteriors = [], []
+        initial, seen = self.initial(len(action)), self._read(embed)
+        state, states, posteriors = initial, [], []
         for at in range(action.shape[1]):
-            deter = self.step(*self.restart(state, action[:, at], first[:, at]))
+            deter = self.step(*restart(state, action[:, at], first[:, at], initial))
             posteriors.append(self._posterior(deter, seen[:, at]))
             state = State(deter, sample_one_hot(posteriors[-1]))
             states.append(state)
@@ -164,3 +150,18 @@ class RSSM(nn.Module):
         linear = self.posterior_hidden[0]
         assert isinstance(linear, nn.Linear)
         return linear.weight
+
+
+def restart(state: State, action: Tensor, first: Tensor, initial: State) -> tuple[State, Tensor]:
+    """Put the initial state and no action where an episode begins.
+
+    Args:
+        state: Of the step before.
+        action: `(B, A)` that led to the present picture.
+        first: `(B,)` 1 where the present picture is an episode's first, else 0.
+        initial: What to put there.
+    """
+    first = first[:, None]
+    deter = torch.lerp(state.deter, initial.deter, first)
+    stoch = torch.lerp(state.stoch, initial.stoch, first[..., None])
+    return State(deter, stoch), action * (1 - first)
