@@ -30,6 +30,7 @@ _CLASSES = {
     "madi": "MaDi",
     "trms": "TRMS",
     "dreamer": "Dreamer",
+    "repo": "RePo",
 }
 for _name, _class in _CLASSES.items():
     AGENTS.add(_name, f"distraction_gym.agents.{_name}:{_class}")
@@ -60,6 +61,7 @@ __all__ = [
     "MaDi",
     "MaskSelectorExtractor",
     "MaskerExtractor",
+    "RePo",
     "SeparatedExtractor",
 ]
 
