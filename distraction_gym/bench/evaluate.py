@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import gymnasium as gym
 import numpy as np
+import torch
 
 from distraction_gym.assets.clips import FileClip
 from distraction_gym.assets.files import sha256
@@ -50,8 +51,15 @@ def play(model: Predictor, env: gym.Env, episodes: int, seed: int) -> tuple[floa
     episode: with `predict`, and with `observe(obs, action, next_obs)`, called after every step.
 
     The first reset takes the seed and the others continue its streams: under the same seed, the
-    physics of episode i is the same in every mode.
+    physics of episode i is the same in every mode. What a model draws with torch (a world model
+    draws its state) follows from the seed too, and leaves torch's own random state as it was.
     """
+    with torch.random.fork_rng(range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        return _play(model, env, episodes, seed)
+
+
+def _play(model: Predictor, env: gym.Env, episodes: int, seed: int) -> tuple[float, ...]:
     returns = []
     for episode in range(episodes):
         obs, _ = env.reset(seed=seed if episode == 0 else None)

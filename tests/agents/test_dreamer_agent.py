@@ -191,6 +191,15 @@ def test_evaluation_hands_the_memory_on_and_forgets_it_between_episodes():
     assert all(not start.any() for _, start in model.calls if start is not None)
 
 
+def test_evaluation_repeats_itself_and_leaves_training_alone():
+    model = tiny()
+    state = torch.get_rng_state()
+    returns = play(model, Counter(), 2, seed=5)
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(123)
+    assert play(model, Counter(), 2, seed=5) == returns != play(model, Counter(), 2, seed=6)
+
+
 def test_evaluation_asks_models_without_memory_as_before():
     class Plain:
         def predict(self, obs, deterministic):

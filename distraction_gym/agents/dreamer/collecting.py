@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -44,6 +45,12 @@ class Collecting(OffPolicyAlgorithm):
         """
         return {}
 
+    def begin_episodes(self, envs: Sequence[int]) -> None:
+        """Be told that `describe` gets the first pictures of episodes next, of these environments.
+
+        Any other time it gets the next picture of every environment.
+        """
+
     # The loop.
 
     def _setup_learn(self, *args: Any, **kwargs: Any) -> Any:
@@ -53,6 +60,7 @@ class Collecting(OffPolicyAlgorithm):
             assert self.env is not None and isinstance(self._last_obs, np.ndarray)
             self._last_memory = None
             infos = list(self.env.unwrapped.reset_infos)
+            self.begin_episodes(range(self.n_envs))
             self._last_extras = self.describe(self._last_obs[:, -3:], infos)
         return result
 
@@ -104,6 +112,7 @@ class Collecting(OffPolicyAlgorithm):
         if len(ended):
             # The infos of an episode's end are not those of the picture that begins the next.
             resets = self.env.unwrapped.reset_infos
+            self.begin_episodes(ended.tolist())
             begun = self.describe(new_obs[ended, -3:], [resets[env] for env in ended])
             for name, value in begun.items():
                 self._last_extras[name] = np.array(next_extras[name])
