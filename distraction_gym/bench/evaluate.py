@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 import gymnasium as gym
 import numpy as np
-import torch
 
 from distraction_gym.assets.clips import FileClip
 from distraction_gym.assets.files import sha256
@@ -54,6 +53,8 @@ def play(model: Predictor, env: gym.Env, episodes: int, seed: int) -> tuple[floa
     physics of episode i is the same in every mode. What a model draws with torch (a world model
     draws its state) follows from the seed too, and leaves torch's own random state as it was.
     """
+    import torch  # here, for `footage` is asked for where there is none
+
     with torch.random.fork_rng(range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         return _play(model, env, episodes, seed)
