@@ -372,6 +372,46 @@ def test_open_loop_pictures():
     assert ended.max() == 0 < sheet[3 * SIDE : 4 * SIDE, : 7 * SIDE].max()
 
 
+class Halved(WorldModel):
+    """Has the decoder draw the upper half alone."""
+
+    def target(self, batch):
+        pictures = self.pictures(batch)
+        pictures[..., SIDE // 2 :, :] = 0
+        return pictures
+
+
+class Blind(WorldModel):
+    """Draws nothing."""
+
+    def make_decoder(self):
+        return None
+
+    def image_loss(self, batch, features):
+        return {}
+
+
+def variant(world):
+    return type("Own", (Dreamer,), {"world_model_class": world})
+
+
+def test_what_the_decoder_learns_is_drawn_where_it_is_not_what_was_seen():
+    model, batch = tiny(variant(Halved)), random_sequences(2, 8)
+    sheet = open_loop(model.policy.world_model, batch)
+    assert sheet.shape == (2 * 3 * SIDE, 8 * SIDE, 3)
+    assert sheet[SIDE + SIDE // 2 : 2 * SIDE].max() == 0 < sheet[SIDE // 2 : SIDE].max()
+    torch.manual_seed(0)
+    own = model.policy.world_model.learn(batch).losses["image_loss"]
+    batch.image[..., SIDE // 2 :, :] = 0
+    assert not torch.equal(own, model.policy.world_model.learn(batch).losses["image_loss"])
+
+
+def test_a_model_without_decoder_learns_and_shows_no_pictures_of_its_own():
+    model = tiny(variant(Blind), draw_every=1).learn(30)
+    assert model._n_updates > 2
+    assert list(model.views(model.observation_space.sample())) == ["saliency"]
+
+
 class Kept(KVWriter):
     def __init__(self):
         self.values = {}
