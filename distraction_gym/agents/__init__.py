@@ -31,6 +31,7 @@ _CLASSES = {
     "trms": "TRMS",
     "dreamer": "Dreamer",
     "repo": "RePo",
+    "dreamerpro": "DreamerPro",
 }
 for _name, _class in _CLASSES.items():
     AGENTS.add(_name, f"distraction_gym.agents.{_name}:{_class}")
@@ -58,6 +59,7 @@ __all__ = [
     "DrQ",
     "DrQv2",
     "Dreamer",
+    "DreamerPro",
     "MaDi",
     "MaskSelectorExtractor",
     "MaskerExtractor",

@@ -142,13 +142,7 @@ class WorldModel(nn.Module):
             **self.continue_loss(batch, features),
             **self.kl_loss(posterior, prior),
         }
-        with torch.no_grad():
-            notes = {
-                "kl": kl_divergence(posterior, prior).mean(),
-                "prior_entropy": entropy(prior).mean(),
-                "posterior_entropy": entropy(posterior).mean(),
-            }
-        return Learned(losses, states, notes)
+        return Learned(losses, states, latent_notes(posterior, prior))
 
     # Parts for hooks.
 
@@ -160,6 +154,16 @@ class WorldModel(nn.Module):
         """Follow a batch: states, and log-probabilities of posterior and prior (`RSSM.observe`)."""
         embed = self.encoder(self.pictures(batch))
         return self.rssm.observe(batch.action, batch.first, embed)
+
+
+@torch.no_grad()
+def latent_notes(posterior: Tensor, prior: Tensor) -> dict[str, Tensor]:
+    """Return what to log of log-probabilities `(B, T, stoch, classes)`: KL and entropies, nats."""
+    return {
+        "kl": kl_divergence(posterior, prior).mean(),
+        "prior_entropy": entropy(prior).mean(),
+        "posterior_entropy": entropy(posterior).mean(),
+    }
 
 
 def as_pictures(image: Tensor, like: Tensor) -> Tensor:
