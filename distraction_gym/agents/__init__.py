@@ -30,6 +30,7 @@ _CLASSES = {
     "madi": "MaDi",
     "trms": "TRMS",
     "dreamer": "Dreamer",
+    "sd": "SD",
     "repo": "RePo",
     "dreamerpro": "DreamerPro",
 }
@@ -49,6 +50,7 @@ __all__ = [
     "PIEG",
     "RAD",
     "SAC",
+    "SD",
     "SGQN",
     "SMG",
     "SODA",

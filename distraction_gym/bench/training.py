@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,9 @@ from distraction_gym.bench.runs import (
 )
 from distraction_gym.errors import CheckpointError
 from distraction_gym.registration import parse_id
+
+WRAPPERS = ("distraction_gym.wrappers", "gymnasium.wrappers")
+"""Modules of which a preset may name wrappers."""
 
 
 @dataclass(frozen=True)
@@ -165,6 +169,7 @@ def _build(config: RunConfig, device: str) -> Any:
     # A deep copy: Stable-Baselines3 writes into the policy's arguments.
     arguments = copy.deepcopy(config.hyperparameters)
     policy = arguments.pop("policy", "CnnPolicy")
+    arguments.pop("env_wrapper", None)
     env = make_training_env(config)
     return agent_class(config.algo)(policy, env, seed=config.seed, device=device, **arguments)
 
@@ -174,10 +179,29 @@ def make_training_env(config: RunConfig) -> VecEnv:
     source = footage(parse_id(config.env), config.assets)
 
     def make() -> gym.Env:
+        env = gym.make(config.env, assets=source, **config.env_kwargs)
         # Without a file: an open one would keep checkpoints from holding the environment.
-        return Monitor(gym.make(config.env, assets=source, **config.env_kwargs))
+        return Monitor(_wrapped(env, config.hyperparameters.get("env_wrapper", [])))
 
     return DummyVecEnv([make] * config.n_envs)
+
+
+def _wrapped(env: gym.Env, named: Any) -> gym.Env:
+    """Put wrappers around an environment, the outermost last, as a preset's `env_wrapper` has them.
+
+    Args:
+        env: The environment.
+        named: `"module.Class"`, `{"module.Class": {**arguments}}`, or a list of these.
+    """
+    for entry in named if isinstance(named, list) else [named]:
+        name, arguments = (entry, {}) if isinstance(entry, str) else next(iter(entry.items()))
+        module, _, cls = name.rpartition(".")
+        # A run's settings are data: they name wrappers, and no other code.
+        found = getattr(importlib.import_module(module), cls, None) if module in WRAPPERS else None
+        if found is None:
+            raise PresetError(f"env_wrapper {name!r} is no wrapper of {' or '.join(WRAPPERS)}")
+        env = found(env, **arguments)
+    return env
 
 
 def _callbacks(config: RunConfig, folder: Path, habits: Habits) -> list[BaseCallback]:
