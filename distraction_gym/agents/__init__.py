@@ -33,6 +33,7 @@ _CLASSES = {
     "sd": "SD",
     "repo": "RePo",
     "dreamerpro": "DreamerPro",
+    "tia": "TIA",
 }
 for _name, _class in _CLASSES.items():
     AGENTS.add(_name, f"distraction_gym.agents.{_name}:{_class}")
@@ -56,6 +57,7 @@ __all__ = [
     "SODA",
     "SRM",
     "SVEA",
+    "TIA",
     "TRMS",
     "TRMSSAC",
     "DrQ",

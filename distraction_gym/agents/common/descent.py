@@ -15,7 +15,10 @@ from distraction_gym.errors import TrainingDiverged
 
 
 def descend(
-    losses: Mapping[str, Tensor], optimizers: Iterable[Optimizer | None], clip: float | None = None
+    losses: Mapping[str, Tensor],
+    optimizers: Iterable[Optimizer | None],
+    clip: float | None = None,
+    apart: bool = False,
 ) -> dict[str, Tensor]:
     """Step each optimizer down the sum of the losses.
 
@@ -23,6 +26,7 @@ def descend(
         losses: Scalars, by name.
         optimizers: Those whose parameters move; None is passed over.
         clip: Largest norm of the gradient over all their parameters together.
+        apart: Clip the gradient of each optimizer's parameters by itself.
 
     Returns:
         The losses, detached.
@@ -39,11 +43,14 @@ def descend(
     for optimizer in stepped:
         optimizer.zero_grad()
     torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
-    # A parameter in two optimizers (a trunk that auxiliary losses train as well) counts once.
-    owned = {id(p): p for optimizer in stepped for p in _parameters(optimizer)}
-    norm = _norm(list(owned.values()), clip)
-    if not norm.isfinite():
-        raise TrainingDiverged(f"the gradient of {' + '.join(losses)} has norm {norm.item()}")
+    groups = [list(_parameters(optimizer)) for optimizer in stepped]
+    if not apart:
+        # A parameter in two optimizers (a trunk that auxiliary losses train as well) counts once.
+        groups = [list({id(p): p for group in groups for p in group}.values())]
+    norms = [_norm(group, clip).item() for group in groups]
+    if not all(map(math.isfinite, norms)):
+        found = ", ".join(map(str, norms))
+        raise TrainingDiverged(f"the gradient of {' + '.join(losses)} has norm {found}")
     for optimizer in stepped:
         optimizer.step()
     return dict(zip(losses, values.unbind(), strict=True))

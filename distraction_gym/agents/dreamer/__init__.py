@@ -156,6 +156,11 @@ class Dreamer(Looking, Collecting, AccelerationMixin, SafeSaveMixin, OffPolicyAl
         """
         return {}
 
+    def update_model(self, batch: Sequences) -> tuple[Learned, dict[str, Tensor]]:
+        """Step the world model down its losses; return what it learned, and losses to log."""
+        learned = self.policy.world_model.learn(batch)
+        return learned, descend(learned.losses, [self.optimizers.model], MODEL_CLIP)
+
     def extra_updates(self, batch: Sequences, learned: Learned) -> dict[str, Tensor]:
         """Step the method's own optimizers, after the world model's; return losses to log."""
         return {}
@@ -192,8 +197,7 @@ class Dreamer(Looking, Collecting, AccelerationMixin, SafeSaveMixin, OffPolicyAl
         return self.augment_batch(batch)
 
     def _update(self, batch: Sequences) -> dict[str, Tensor]:
-        learned = self.policy.world_model.learn(batch)
-        losses = descend(learned.losses, [self.optimizers.model], MODEL_CLIP)
+        learned, losses = self.update_model(batch)
         losses |= self.extra_updates(batch, learned)
         starts = State(*(part.detach().flatten(0, 1) for part in learned.states))
         losses |= self._update_behavior(starts)
