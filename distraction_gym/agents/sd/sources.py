@@ -31,7 +31,7 @@ def truth(info: Info, shape: Sequence[int]) -> Masks:
     mask = info.get("foreground")
     if mask is None:
         raise UnsupportedEnvironment(
-            "masks='oracle' needs info['foreground'] of every picture, resets included, and an "
+            "the oracle's masks are info['foreground'] of every picture, resets included, and an "
             "environment does not tell it. Wrap each:  make_vec_env(env_id, "
             "wrapper_class=AddForegroundMask)   or take a segmenter, such as masks='learned'"
         )
