@@ -22,7 +22,7 @@ from distraction_gym.bench.training import configure, make_training_env
 from distraction_gym.bench.views import agent_view
 from distraction_gym.errors import UnknownName, UnsupportedEnvironment
 from distraction_gym.segmentation import SEGMENTERS, Segmenter, Segments
-from distraction_gym.wrappers import AddForegroundMask
+from distraction_gym.wrappers import AddForegroundMask, MaskObservation
 
 WORSE = {"name": "degraded", "segmenter": "oracle", "recall": 0.5}
 
@@ -209,6 +209,16 @@ def test_everything_relevant_learned_from_the_start_it_is_dreamer():
     sd, dreamer = tiny(SD, All).learn(40), tiny(Dreamer, All).learn(40)
     pairs = zip(sd.policy.parameters(), dreamer.policy.parameters(), strict=True)
     assert all(torch.equal(ours, theirs) for ours, theirs in pairs) and sd._n_updates > 5
+
+
+def test_the_ablation_that_masks_the_input_is_dreamer_in_masked_pictures():
+    known = {}
+    model = tiny(Dreamer, lambda: Spy(MaskObservation(mini(), "oracle"), known), train_ratio=1)
+    model.learn(30)
+    batch = model.replay_buffer.sample_sequences(10, 9)
+    images = batch.image.flatten(0, 1).numpy()
+    masks = np.stack([known[image.tobytes()] for image in images])[:, None]
+    assert (images * ~masks == 0).all() and (images * masks).any()
 
 
 # Settings and errors.
