@@ -40,34 +40,28 @@ class Bar(gym.Env):
         return self.draw(), 1 - abs(self.place), False, self.at == STEPS, {}
 
 
+SETTINGS = {
+    "learning_rate": 3e-3,
+    "actor_lr": 1e-3,
+    "critic_lr": 1e-3,
+    "buffer_size": 2000,
+    "learning_starts": 120,
+    "batch_size": 8,
+    "batch_length": 6,
+    "train_ratio": 32,
+    "pretrain_updates": 50,
+    "gamma": 0.8,
+    "horizon": 5,
+    "draw_every": 0,
+    "seed": 0,
+    "device": "cpu",
+    "policy_kwargs": {"deter": 32, "stoch": 4, "classes": 8, "hidden": 32, "units": 32, "depth": 4},
+}
+
+
 @pytest.mark.slow
 def test_it_learns():
-    model = Dreamer(
-        "CnnPolicy",
-        make_vec_env(Bar, 4, seed=0),
-        learning_rate=3e-3,
-        actor_lr=1e-3,
-        critic_lr=1e-3,
-        buffer_size=2000,
-        learning_starts=120,
-        batch_size=8,
-        batch_length=6,
-        train_ratio=32,
-        pretrain_updates=50,
-        gamma=0.8,
-        horizon=5,
-        draw_every=0,
-        seed=0,
-        device="cpu",
-        policy_kwargs={
-            "deter": 32,
-            "stoch": 4,
-            "classes": 8,
-            "hidden": 32,
-            "units": 32,
-            "depth": 4,
-        },
-    )
+    model = Dreamer("CnnPolicy", make_vec_env(Bar, 4, seed=0), **SETTINGS)
     assert np.mean(play(model, Bar(), 30, seed=0)) < 3.5
     model.learn(800)
     assert np.mean(play(model, Bar(), 30, seed=0)) > 4.8
