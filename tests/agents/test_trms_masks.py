@@ -252,9 +252,15 @@ class TestClock:
             clock.observe(torch.tensor(0.8))
         assert clock.done
 
+    def test_it_goes_on_while_a_sampler_that_took_everything_learns_to_choose(self):
+        clock = TeachingClock()
+        for step in range(LOOK_EVERY * 2 * PATIENCE):
+            clock.observe(torch.tensor(0.9 - step / 4000))
+        assert not clock.done
+
     def test_its_state_is_the_models(self):
         clock, other = TeachingClock(), TeachingClock()
         for _ in range(LOOK_EVERY + 3):
             clock.observe(torch.tensor(0.5))
         other.load_state_dict(clock.state_dict())
-        assert other.updates == LOOK_EVERY + 3 and other.best == clock.best > 0
+        assert other.updates == LOOK_EVERY + 3 and other.mark == clock.mark > 0

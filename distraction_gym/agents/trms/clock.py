@@ -8,9 +8,9 @@ from torch import Tensor, nn
 LOOK_EVERY = 200
 """Updates between looks at how far the student agrees with its teacher."""
 PATIENCE = 5
-"""Looks in a row without a gain after which there is nothing left to teach."""
-GAIN = 0.005
-"""What counts as a gain of intersection over union."""
+"""Looks in a row without a change after which there is nothing left to teach."""
+CHANGE = 0.01
+"""What counts as a change of intersection over union."""
 _DECAY = 0.99
 
 
@@ -23,20 +23,23 @@ def agreement(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 class TeachingClock(nn.Module):
-    """Notices when the agreement of student and teacher has stopped rising.
+    """Notices when the agreement of student and teacher has settled.
+
+    A fall counts as a change too: student and teacher agree at once as long as the sampler takes
+    every mask, and less while it learns to drop some.
 
     Not in the paper, which fixes the step. Its state is saved with the model.
     """
 
     level: Tensor
-    best: Tensor
+    mark: Tensor
     updates: Tensor
     waited: Tensor
     done: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        for name in ("level", "best"):
+        for name in ("level", "mark"):
             self.register_buffer(name, torch.zeros(()))
         for name in ("updates", "waited"):
             self.register_buffer(name, torch.zeros((), dtype=torch.int64))
@@ -50,8 +53,8 @@ class TeachingClock(nn.Module):
         if self.updates % LOOK_EVERY:
             return
         level = self.level / warm
-        if level > self.best + GAIN:
-            self.best.copy_(level)
+        if (level - self.mark).abs() > CHANGE:
+            self.mark.copy_(level)
             self.waited.zero_()
             return
         self.waited += 1

@@ -42,7 +42,7 @@ class TeacherAndStudent(KnowsLearning):
         k: Masks per frame, the segmenter's best; `"auto"` looks how many the environment's frames
             need (`trms.probe`, not in the paper), and is a number from then on.
         teach_steps: Agent steps of teaching; `"auto"` until the student's agreement with the
-            teacher stops rising (not in the paper).
+            teacher has settled (not in the paper).
         temperature: Of the sampler's softmax.
         share_of: From which share of the weights on a mask is taken (`MaskSampler`).
         sampler_lr: AdamW's rate for the sampler.
