@@ -9,6 +9,7 @@ from gymnasium import spaces
 from stable_baselines3.common.env_util import make_vec_env
 
 from distraction_gym.agents import Dreamer
+from distraction_gym.agents.dreamer import ArraySpec
 from distraction_gym.agents.dreamer.world_model import Sequences
 
 torch.set_num_threads(1)
@@ -79,3 +80,14 @@ def random_sequences(batch: int = 3, steps: int = 5, side: int = SIDE, actions: 
         first,
         (rand(batch, steps) > 0.8).float(),
     )
+
+
+class Telling(Dreamer):
+    """Stores what the environment's info says of each picture."""
+
+    def extra_arrays(self):
+        return {"shown": ArraySpec((), "int64")}
+
+    def describe(self, frames, infos):
+        assert frames.shape[1:] == (3, SIDE, SIDE)
+        return {"shown": np.array([info["shown"] for info in infos])}
