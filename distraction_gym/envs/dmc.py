@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.wrappers import TimeLimit
 
+from distraction_gym.envs import pictures
 from distraction_gym.errors import require
 from distraction_gym.registry import unknown
 from distraction_gym.scenes.gl import load_mujoco
 from distraction_gym.seeding import stream
-from distraction_gym.wrappers import ActionRepeat, DistractionWrapper, ObserveScene, StackFrames
 
 load_mujoco()  # before Shimmy, which imports dm_control and mujoco
 suite: Any = require("dm_control.suite", "dmc")
@@ -131,11 +129,18 @@ def observe(
         UnknownName: for a mode, camera or quality that does not exist.
         AssetsMissing: for a video mode whose clips are not on this machine.
     """
-    env: gym.Env = ActionRepeat(DmControlEnv(control, render_mode), action_repeat)
-    seconds = action_repeat * control.control_timestep()
-    env.metadata = {**env.metadata, "render_fps": max(1, round(1 / seconds))}
-    geoms = {part: list(names) for part, names in (extra_background or {}).items()}
-    objects = None if relevant is None else list(relevant)
-    env = ObserveScene(env, image_size, camera, render_quality, geoms or None, objects)
-    env = DistractionWrapper(env, mode, assets=assets, composite=composite)
-    return TimeLimit(StackFrames(env, frame_stack), math.ceil(EPISODE / action_repeat))
+    return pictures.observe(
+        DmControlEnv(control, render_mode),
+        mode,
+        control_step=control.control_timestep(),
+        episode=EPISODE,
+        action_repeat=action_repeat,
+        image_size=image_size,
+        frame_stack=frame_stack,
+        assets=assets,
+        camera=camera,
+        composite=composite,
+        render_quality=render_quality,
+        extra_background=extra_background,
+        relevant=relevant,
+    )

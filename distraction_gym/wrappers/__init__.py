@@ -5,6 +5,7 @@ from distraction_gym.wrappers.distraction import DistractionWrapper
 from distraction_gym.wrappers.foreground import AddForegroundMask
 from distraction_gym.wrappers.mask import MaskObservation
 from distraction_gym.wrappers.observe_scene import ObserveScene
+from distraction_gym.wrappers.proprioception import AddProprioception
 from distraction_gym.wrappers.segments import AddSegments
 from distraction_gym.wrappers.stack import StackFrames
 from distraction_gym.wrappers.vector import DistractionVectorWrapper
@@ -12,6 +13,7 @@ from distraction_gym.wrappers.vector import DistractionVectorWrapper
 __all__ = [
     "ActionRepeat",
     "AddForegroundMask",
+    "AddProprioception",
     "AddSegments",
     "DistractionVectorWrapper",
     "DistractionWrapper",
