@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import nn
 
+from distraction_gym.agents.common.symlog import two_hot_log_prob
 from distraction_gym.agents.dreamer import rssm as rssm_module
 from distraction_gym.agents.dreamer.behavior import Behavior, Outlook, ReturnRange
 from distraction_gym.agents.dreamer.distributions import BoundedNormal, mode_one_hot
 from distraction_gym.agents.dreamer.imagination import imagine, lambda_returns, weights
 from distraction_gym.agents.dreamer.rssm import State
 from distraction_gym.agents.dreamer.sizes import Sizes
-from distraction_gym.agents.dreamer.symlog import two_hot_log_prob
 from distraction_gym.agents.dreamer.world_model import Sequences, WorldModel, pixel_error
 
 torch.set_num_threads(1)

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from distraction_gym.agents.dreamer import distributions, symlog
+from distraction_gym.agents.common import symlog
+from distraction_gym.agents.dreamer import distributions
 from distraction_gym.agents.dreamer.distributions import BoundedNormal
 from distraction_gym.agents.dreamer.heads import Actor, ContinueHead, TwoHotHead
 from distraction_gym.agents.dreamer.layers import MLP, Dense, start_normal

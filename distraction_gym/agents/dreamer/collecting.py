@@ -1,4 +1,4 @@
-"""Acting while learning: the memory between steps, and what is stored."""
+"""Collecting steps: what is stored of them."""
 
 from __future__ import annotations
 
@@ -7,23 +7,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
-from distraction_gym.agents.dreamer.policy import DreamerPolicy, Memory
+from distraction_gym.agents.common.remembering import Arrays, Remembering
 from distraction_gym.agents.dreamer.sequences import ArraySpec
 
-Arrays = dict[str, npt.NDArray[Any]]
 
-
-class Collecting(OffPolicyAlgorithm):
+class Collecting(Remembering):
     """The part of the loop that plays."""
 
-    SESSION_ARRAYS: ClassVar[tuple[str, ...]] = ("_last_memory", "_last_extras")
-    """What a checkpoint keeps of the middle of an episode, beside Stable-Baselines3's own."""
+    SESSION_ARRAYS: ClassVar[tuple[str, ...]] = (*Remembering.SESSION_ARRAYS, "_last_extras")
 
-    policy: DreamerPolicy
-    _last_memory: Arrays | None = None
     _last_extras: Arrays | None = None
 
     # Hooks: what a method may store with each picture.
@@ -63,22 +56,6 @@ class Collecting(OffPolicyAlgorithm):
             self.begin_episodes(range(self.n_envs))
             self._last_extras = self.describe(self._last_obs[:, -3:], infos)
         return result
-
-    def _sample_action(
-        self, learning_starts: int, action_noise: Any = None, n_envs: int = 1
-    ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        if self.num_timesteps < learning_starts:
-            return super()._sample_action(learning_starts, action_noise, n_envs)
-        obs, _ = self.policy.obs_to_tensor(self._last_obs)  # type: ignore[arg-type]
-        known = self._last_memory
-        with torch.no_grad():
-            memory = self.policy.recall(None if known is None else tuple(known.values()), n_envs)
-            first = torch.as_tensor(self._last_episode_starts, device=self.device).float()
-            memory = self.policy.act(obs, memory, first)  # type: ignore[arg-type]
-        arrays = Memory(*(part.cpu().numpy() for part in memory))
-        self._last_memory = arrays._asdict()
-        scaled = arrays.action.reshape(n_envs, *self.action_space.shape)  # type: ignore[misc]
-        return np.asarray(self.policy.unscale_action(scaled)), scaled
 
     def _store_transition(
         self,

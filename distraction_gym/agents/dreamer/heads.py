@@ -5,9 +5,11 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
+from distraction_gym.agents.common.symlog import two_hot_log_prob, two_hot_mean
 from distraction_gym.agents.dreamer.distributions import BoundedNormal
 from distraction_gym.agents.dreamer.layers import MLP
-from distraction_gym.agents.dreamer.symlog import BINS, two_hot_log_prob, two_hot_mean
+
+BINS = 255
 
 
 class TwoHotHead(MLP):

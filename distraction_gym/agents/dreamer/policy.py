@@ -1,17 +1,15 @@
-"""Acting with a memory: `predict` hands on what the model believes from step to step."""
+"""World model, actor and critic, and what they remember from step to step."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from gymnasium import spaces
-from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
+from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor
 
+from distraction_gym.agents.common.remembering import RememberingPolicy
 from distraction_gym.agents.dreamer.behavior import Behavior
 from distraction_gym.agents.dreamer.rssm import State
 from distraction_gym.agents.dreamer.sizes import Sizes
@@ -29,7 +27,7 @@ class Memory(NamedTuple):
     """The last action, `(n, A)` in [-1, 1]."""
 
 
-class DreamerPolicy(BasePolicy):
+class DreamerPolicy(RememberingPolicy):
     """World model, actor and critic, and how they act.
 
     Args:
@@ -104,53 +102,3 @@ class DreamerPolicy(BasePolicy):
         state = self.look(obs, memory, first)
         policy = self.behavior.actor.distribution(state.features)
         return Memory(*state, policy.mean if deterministic else policy.sample())
-
-    def predict(
-        self,
-        observation: npt.NDArray[Any] | dict[str, npt.NDArray[Any]],
-        state: tuple[npt.NDArray[Any], ...] | None = None,
-        episode_start: npt.NDArray[Any] | None = None,
-        deterministic: bool = False,
-    ) -> tuple[npt.NDArray[Any], tuple[npt.NDArray[Any], ...] | None]:
-        """Choose actions, and return them with the memory that the next call must be given.
-
-        Args:
-            observation: One observation, or one of each environment.
-            state: What the call before returned; None at the beginning of episodes.
-            episode_start: `(n,)` True where an observation is an episode's first: what was
-                remembered of that environment is forgotten.
-            deterministic: Take the mean of the actor's distribution.
-
-        Raises:
-            ValueError: for a memory of another number of environments.
-        """
-        self.set_training_mode(False)
-        obs, vectorized = self.obs_to_tensor(observation)
-        assert isinstance(obs, Tensor)
-        with torch.no_grad():
-            memory = self.recall(state, len(obs))
-            starts = np.zeros(len(obs)) if episode_start is None else np.asarray(episode_start)
-            first = torch.as_tensor(starts, dtype=torch.float32, device=self.device).reshape(-1)
-            memory = self.act(obs, memory, first, deterministic)
-        arrays = tuple(part.cpu().numpy() for part in memory)
-        actions = np.asarray(self.unscale_action(arrays[-1].reshape(-1, *self.action_space.shape)))  # type: ignore[misc]
-        return (actions if vectorized else actions[0]), arrays
-
-    def recall(self, state: tuple[npt.NDArray[Any], ...] | None, batch: int) -> Memory:
-        """Return a memory as tensors; None is that of environments that have just begun."""
-        fresh = self.remember(batch)
-        if state is None:
-            return fresh
-        shapes = [tuple(part.shape) for part in fresh]
-        if [np.shape(part) for part in state] != shapes:
-            raise ValueError(
-                f"state has arrays of shape {[np.shape(part) for part in state]}, expected "
-                f"{shapes} for {batch} environments: pass what predict returned, or None when "
-                "episodes begin"
-            )
-        return Memory(*(torch.as_tensor(part, device=self.device) for part in state))
-
-    def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> Tensor:
-        assert isinstance(observation, Tensor)
-        first = torch.ones(len(observation), device=self.device)
-        return self.act(observation, self.remember(len(observation)), first, deterministic).action
