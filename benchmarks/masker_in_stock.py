@@ -125,7 +125,7 @@ def run(algo: str, training: str, extractor: str, seed: int, steps: int, folder:
     returns = {}
     for mode in MODES:
         test = make(algo, mode)
-        returns[mode] = float(np.mean(play(model, test, 30, seed + SEED_OFFSET)))
+        returns[mode] = float(np.mean(play(model, test, 30, seed + SEED_OFFSET).returns))
         test.close()
     result = {
         **{"algo": algo, "training": training, "extractor": extractor, "seed": seed},

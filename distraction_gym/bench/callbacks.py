@@ -84,9 +84,12 @@ class Evaluation(BaseCallback):
         return True
 
     def _measure(self, mode: str) -> None:
-        returns = evaluate(self.model, self._run, mode, self._episodes).returns
+        record = evaluate(self.model, self._run, mode, self._episodes)
+        returns = record.returns
         mean, spread = float(np.mean(returns)), float(np.std(returns))
         self.logger.record(f"eval/return_{mode}", mean)
+        if record.successes:
+            self.logger.record(f"eval/success_{mode}", float(np.mean(record.successes)))
         self._table.add(self.num_timesteps, (mode, round(mean, 4), round(spread, 4), len(returns)))
 
 

@@ -1,10 +1,10 @@
-"""Play a trained agent without exploration and keep the undiscounted returns."""
+"""Play a trained agent without exploration; keep undiscounted returns and successes."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import gymnasium as gym
 import numpy as np
@@ -14,9 +14,9 @@ from distraction_gym.assets.files import sha256
 from distraction_gym.assets.store import clips
 from distraction_gym.bench.records import Record, commit, digest, now, versions
 from distraction_gym.bench.runs import RunConfig
-from distraction_gym.distractions.modes import MODES
+from distraction_gym.distractions.modes import resolve
 from distraction_gym.registration import SUITES, EnvName, parse_id
-from distraction_gym.wrappers import ActionRepeat
+from distraction_gym.wrappers import ActionRepeat, DistractionWrapper
 
 SEED_OFFSET = 42
 """Test environments take the training seed plus this, as in DMC-GB."""
@@ -33,6 +33,15 @@ class Predictor(Protocol):
         """Return an action for an observation, and a recurrent state or None."""
 
 
+class Episodes(NamedTuple):
+    """What was played."""
+
+    returns: tuple[float, ...]
+    """The undiscounted return of each episode."""
+    successes: tuple[bool, ...]
+    """What the last step's `info["is_success"]` said; empty where a task has no such thing."""
+
+
 def carry(state: Any) -> dict[str, Any]:
     """Return what `predict` is given beside an episode's further observations.
 
@@ -43,8 +52,8 @@ def carry(state: Any) -> dict[str, Any]:
     return {} if state is None else {"state": state, "episode_start": np.zeros(1, bool)}
 
 
-def play(model: Predictor, env: gym.Env, episodes: int, seed: int) -> tuple[float, ...]:
-    """Return the undiscounted return of each episode, actions being the policy's mode.
+def play(model: Predictor, env: gym.Env, episodes: int, seed: int) -> Episodes:
+    """Play episodes, actions being the policy's mode.
 
     A model that learns while it is tested has `adapter(seed)`, which returns what plays one
     episode: with `predict`, and with `observe(obs, action, next_obs)`, called after every step.
@@ -60,8 +69,8 @@ def play(model: Predictor, env: gym.Env, episodes: int, seed: int) -> tuple[floa
         return _play(model, env, episodes, seed)
 
 
-def _play(model: Predictor, env: gym.Env, episodes: int, seed: int) -> tuple[float, ...]:
-    returns = []
+def _play(model: Predictor, env: gym.Env, episodes: int, seed: int) -> Episodes:
+    returns, successes = [], []
     for episode in range(episodes):
         obs, _ = env.reset(seed=seed if episode == 0 else None)
         player = model.adapter(seed + episode) if hasattr(model, "adapter") else model
@@ -69,13 +78,15 @@ def _play(model: Predictor, env: gym.Env, episodes: int, seed: int) -> tuple[flo
         total, over, state = 0.0, False, None
         while not over:
             action, state = player.predict(obs, deterministic=True, **carry(state))
-            next_obs, reward, terminated, truncated, _ = env.step(action)
+            next_obs, reward, terminated, truncated, info = env.step(action)
             if observe is not None:
                 observe(obs, action, next_obs)
             obs = next_obs
             total, over = total + float(reward), terminated or truncated
         returns.append(total)
-    return tuple(returns)
+        if "is_success" in info:
+            successes.append(bool(info["is_success"]))
+    return Episodes(tuple(returns), tuple(successes))
 
 
 def evaluate(
@@ -105,9 +116,9 @@ def evaluate(
     env = gym.make(str(name), assets=source, **run.env_kwargs)
     seed = run.seed + SEED_OFFSET if seed is None else seed
     try:
-        returns = play(model, env, episodes, seed)
+        played = play(model, env, episodes, seed)
         repeat = action_repeat(env)
-        size = env.observation_space.shape[-2:] if env.observation_space.shape else (0, 0)
+        shown = clips_digest(env)
     finally:
         env.close()
     return Record(
@@ -119,10 +130,12 @@ def evaluate(
         eval_seed=seed,
         steps=run.steps,
         frames=run.steps * repeat,
-        returns=returns,
+        returns=played.returns,
+        successes=played.successes,
         assets=_label(source),
-        clips=clips_digest(mode, source, (int(size[0]), int(size[1]))),
+        clips=shown,
         env_kwargs=run.env_kwargs,
+        train_mode=parse_id(run.env).mode,
         versions=versions(),
         commit=commit(),
         finished=now(),
@@ -141,24 +154,33 @@ def _label(assets: str) -> str:
 
 def action_repeat(env: gym.Env) -> int:
     """Return the control steps per agent step."""
+    found = _layer(env, ActionRepeat)
+    return 1 if found is None else int(found["repeat"])
+
+
+def clips_digest(env: gym.Env) -> str:
+    """Return a digest of the clips that an environment may show, in order: of files the content."""
+    given = _layer(env, DistractionWrapper)
+    if given is None:
+        return ""
+    items = resolve(given["mode"], assets=given["assets"], composite=given["composite"])
+    height, width = env.get_wrapper_attr("picture_format").size
+    found = [
+        clip for item in items if "pack" in item for clip in clips(item["pack"], item["assets"])
+    ]
+    return digest(
+        _content(clip.path) if isinstance(clip, FileClip) else clip.key((height, width))
+        for clip in found
+    )
+
+
+def _layer(env: gym.Env, kind: type[gym.utils.RecordConstructorArgs]) -> dict[str, Any] | None:
+    """Return the arguments of the outermost wrapper of a kind, or None without one."""
     while isinstance(env, gym.Wrapper):
-        if isinstance(env, ActionRepeat):
-            return int(env._saved_kwargs["repeat"])
+        if isinstance(env, kind):
+            return env._saved_kwargs
         env = env.env
-    return 1
-
-
-def clips_digest(mode: str, assets: str, size: tuple[int, int]) -> str:
-    """Return a digest of the clips that a mode may show, in order: of files the content.
-
-    Args:
-        mode: A mode of the suite.
-        assets: `"auto"`, `"generated"` or a folder.
-        size: Height and width of generated clips.
-    """
-    packs = [item["pack"] for item in MODES[mode] if item["kind"] == "video"]
-    found = [clip for pack in packs for clip in clips(pack, assets)]
-    return digest(_content(c.path) if isinstance(c, FileClip) else c.key(size) for c in found)
+    return None
 
 
 @lru_cache(maxsize=1024)

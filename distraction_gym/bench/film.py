@@ -7,7 +7,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from distraction_gym.bench.evaluate import SEED_OFFSET, footage, play
+from distraction_gym.bench.evaluate import SEED_OFFSET, Episodes, footage, play
 from distraction_gym.bench.runs import RunConfig
 from distraction_gym.bench.views import agent_view
 from distraction_gym.registration import parse_id
@@ -24,7 +24,7 @@ def film(
     seed: int | None = None,
     assets: str | None = None,
     size: int = 192,
-) -> tuple[float, ...]:
+) -> Episodes:
     """Write an mp4 of a run's model under a mode.
 
     Args:
@@ -38,7 +38,7 @@ def film(
         size: Height of a panel in pixels, about.
 
     Returns:
-        The return of each episode.
+        What was played.
     """
     name = parse_id(run.env).with_mode(mode)
     source = footage(name, run.assets if assets is None else assets)

@@ -15,6 +15,8 @@ from distraction_gym.bench.training import configure
 from distraction_gym.errors import DistractionGymError
 from distraction_gym.registration import env_id
 
+CLEAN = "clean"
+
 
 class GridError(DistractionGymError, RuntimeError):
     """Some cells of a grid ended with an error; the others are done."""
@@ -37,10 +39,17 @@ class Grid:
     checkpoint_every: int = 10_000
     overrides: Mapping[str, Any] = field(default_factory=dict)
     """Arguments of every agent's constructor, over the presets'."""
+    train_mode: str = CLEAN
+    """What agents are trained under."""
 
     def folder(self, out: Path, algo: str, seed: int) -> Path:
         """Return the run folder of a cell."""
-        return out / f"{self.suite}-{self.task}" / f"{algo}-s{seed}"
+        trained = "" if self.train_mode == CLEAN else f"-{self.train_mode}"
+        return out / f"{self.suite}-{self.task}" / f"{algo}{trained}-s{seed}"
+
+    def cells(self) -> list[tuple[str, int]]:
+        """Return algorithm and seed of every run."""
+        return [(algo, seed) for seed in self.seeds for algo in self.algos]
 
 
 def run_grid(grid: Grid, out: Path, workers: int) -> list[records.Record]:
@@ -50,10 +59,23 @@ def run_grid(grid: Grid, out: Path, workers: int) -> list[records.Record]:
         GridError: if cells failed; the message names their logs.
         UnknownName: for an unknown suite, task, mode or algorithm, before anything runs.
     """
-    for mode in grid.modes:
-        env_id(grid.suite, grid.task, mode)
-    cells = [(algo, seed) for seed in grid.seeds for algo in grid.algos]
-    jobs = [job for algo, seed in cells if (job := _job(grid, out, algo, seed)) is not None]
+    run_grids({out: grid}, workers)
+    return read_grid(grid, out)
+
+
+def run_grids(grids: Mapping[Path, Grid], workers: int) -> None:
+    """Run the cells of several grids that have no records yet, each grid into its own folder.
+
+    Raises:
+        GridError, UnknownName: as `run_grid`.
+    """
+    for grid in grids.values():
+        for mode in grid.modes:
+            env_id(grid.suite, grid.task, mode)
+    cells = [(grid, out, *cell) for out, grid in grids.items() for cell in grid.cells()]
+    cells.sort(key=lambda cell: cell[-1])  # stopped early, every grid has the same seeds
+    names = {out: f"{out.name}: " if len(grids) > 1 else "" for out in grids}
+    jobs = [job for cell in cells if (job := _job(*cell, names[cell[1]])) is not None]
     failed = run_jobs(jobs, workers)
     if failed:
         logs = ", ".join(str(job.log) for job in failed)
@@ -61,16 +83,24 @@ def run_grid(grid: Grid, out: Path, workers: int) -> list[records.Record]:
             f"{len(failed)} of {len(cells)} runs failed, see {logs}. "
             "The same command runs what is missing."
         )
-    folders = [grid.folder(out, algo, seed) for algo, seed in cells]
-    found = [record for folder in folders for record in records.read(folder)]
+
+
+def read_grid(grid: Grid, out: Path) -> list[records.Record]:
+    """Return the records that there are of a grid's cells and modes."""
+    folders = [grid.folder(out, *cell) for cell in grid.cells()]
+    written = [folder for folder in folders if (folder / records.FILE).exists()]
+    found = [record for folder in written for record in records.read(folder)]
     return [record for record in found if record.mode in grid.modes]
 
 
-def _job(grid: Grid, out: Path, algo: str, seed: int) -> Job | None:
-    """Return what is left to do in a cell, or None."""
+def _job(grid: Grid, out: Path, algo: str, seed: int, name: str) -> Job | None:
+    """Return what is left to do in a cell, or None; its name begins with that of its grid."""
     folder = grid.folder(out, algo, seed)
     config = configure(
-        algo, env_id(grid.suite, grid.task), steps=grid.steps, overrides=grid.overrides
+        algo,
+        env_id(grid.suite, grid.task, grid.train_mode),
+        steps=grid.steps,
+        overrides=grid.overrides,
     )
     missing = _missing(grid, folder, config.steps)
     if not missing:
@@ -85,7 +115,7 @@ def _job(grid: Grid, out: Path, algo: str, seed: int) -> Job | None:
     measure += ["--episodes", str(grid.episodes), "--assets", grid.assets]
     measure += ["--device", grid.device]
     return Job(
-        name=f"{algo} s{seed}",
+        name=f"{name}{algo} s{seed}",
         commands=(tuple(train), tuple(measure)),
         log=folder / "log.txt",
         total=config.steps,

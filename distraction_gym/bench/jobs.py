@@ -104,8 +104,8 @@ class Board:
         ]
         self._bars = progress.Progress(*columns)
         self._plain = not self._bars.console.is_terminal
-        self._tasks: dict[str, Any] = {}
-        self._done: dict[str, float] = {}
+        self._tasks: dict[Job, Any] = {}
+        self._done: dict[Job, float] = {}
         self._lock = threading.Lock()
 
     def __enter__(self) -> Board:
@@ -125,23 +125,23 @@ class Board:
     def start(self, job: Job) -> None:
         """Add a bar."""
         with self._lock:
-            self._tasks[job.name] = self._bars.add_task(job.name, total=job.total, note="")
-            self._done[job.name] = 0.0
+            self._tasks[job] = self._bars.add_task(job.name, total=job.total, note="")
+            self._done[job] = 0.0
 
     def show(self, job: Job, page: dict[str, Any]) -> None:
         """Show a line of `ProgressLines`."""
         note = "" if page["return"] is None else f"return {page['return']:.1f}"
         share = page["step"] / job.total
         with self._lock:
-            self._bars.update(self._tasks[job.name], completed=page["step"], note=note)
-            if self._plain and share >= self._done[job.name] + _PLAIN_SHARE:
-                self._done[job.name] = share
+            self._bars.update(self._tasks[job], completed=page["step"], note=note)
+            if self._plain and share >= self._done[job] + _PLAIN_SHARE:
+                self._done[job] = share
                 self._print(job, f"{share:4.0%}  {note}")
 
     def end(self, job: Job, note: str) -> None:
         """Say how a job ended."""
         with self._lock:
-            self._bars.update(self._tasks[job.name], note=note)
+            self._bars.update(self._tasks[job], note=note)
             if self._plain:
                 self._print(job, note)
 

@@ -1,4 +1,4 @@
-"""The plot of a report: a row of panels per task, one per mode, and a line per algorithm."""
+"""The plot of a report: a row of panels per task, one per mode, and a line per agent."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from distraction_gym.bench.summary import Row, algos_of, display_name, modes_of, tasks_of
+from distraction_gym.bench.summary import Agent, Row, agents_of, display_name, modes_of, tasks_of
 from distraction_gym.errors import require
 
 INK, GRID = "#0072B2", "#dddddd"
 LINE, PANEL = 0.27, 2.3
-"""Inches: height of an algorithm's line, width of a mode's panel."""
+"""Inches: height of an agent's line, width of a mode's panel."""
 
 
 def plot_returns(rows: Sequence[Row], path: Path) -> Path:
@@ -21,13 +21,13 @@ def plot_returns(rows: Sequence[Row], path: Path) -> Path:
         MissingExtra: without matplotlib.
     """
     figures = require("matplotlib.figure", "bench")
-    groups, modes, algos = tasks_of(rows), modes_of(rows), algos_of(rows)
-    size = 1.2 + PANEL * len(modes), (0.9 + LINE * len(algos)) * len(groups)
+    groups, modes, agents = tasks_of(rows), modes_of(rows), agents_of(rows)
+    size = 1.2 + PANEL * len(modes), (0.9 + LINE * len(agents)) * len(groups)
     figure = figures.Figure(figsize=size, layout="constrained")
     panels = figure.subplots(len(groups), len(modes), squeeze=False, sharex="row", sharey=True)
     for (name, group), across in zip(groups.items(), panels, strict=True):
         for mode, panel in zip(modes, across, strict=True):
-            _draw_mode(panel, [row for row in group if row.mode == mode], algos)
+            _draw_mode(panel, [row for row in group if row.mode == mode], agents)
             panel.set_title(mode, loc="left", fontsize="medium")
         across[0].set_xlabel(f"return on {name[0]}: {name[1]}", loc="left")
         across[0].set_xlim(left=min(0.0, across[0].get_xlim()[0]))
@@ -35,13 +35,13 @@ def plot_returns(rows: Sequence[Row], path: Path) -> Path:
     return path
 
 
-def _draw_mode(panel: Any, rows: Sequence[Row], algos: Sequence[str]) -> None:
+def _draw_mode(panel: Any, rows: Sequence[Row], agents: Sequence[Agent]) -> None:
     for row in rows:
-        line, value = algos.index(row.algo), row.returns
+        line, value = agents.index(row.agent), row.returns
         panel.plot([value.low, value.high], [line, line], color=INK, lw=2, alpha=0.4)
         panel.plot(value.mean, line, "o", color=INK, ms=5)
-    panel.set_yticks(range(len(algos)), [display_name(algo) for algo in algos])
-    panel.set_ylim(len(algos) - 0.5, -0.5)  # the first at the top
+    panel.set_yticks(range(len(agents)), [display_name(*agent) for agent in agents])
+    panel.set_ylim(len(agents) - 0.5, -0.5)  # the first at the top
     panel.grid(axis="x", color=GRID, lw=0.8)
     panel.set_axisbelow(True)
     panel.tick_params(length=0)

@@ -44,15 +44,19 @@ class Record:
     clips: str
     """Digest of the clips the mode may show; empty for modes without video."""
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    train_mode: str = "clean"
+    """What it was trained under."""
     versions: Mapping[str, str] = field(default_factory=dict)
     commit: str | None = None
     finished: str = ""
     """UTC, ISO 8601."""
+    successes: tuple[bool, ...] = ()
+    """Whether each episode succeeded; empty where the task knows no success."""
 
     @property
-    def cell(self) -> tuple[str, str, str, str, int]:
+    def cell(self) -> tuple[str, str, str, str, str, int]:
         """What the record measures; a later record of the same cell replaces an earlier one."""
-        return (self.suite, self.task, self.algo, self.mode, self.seed)
+        return (self.suite, self.task, self.algo, self.train_mode, self.mode, self.seed)
 
 
 def now() -> str:
@@ -125,6 +129,7 @@ def _read(file: Path) -> list[Record]:
 def _parse(line: str, file: Path, number: int) -> Record:
     try:
         values = json.loads(line)
-        return Record(**{**values, "returns": tuple(values["returns"])})
+        lists = {"returns": values["returns"], "successes": values.get("successes", ())}
+        return Record(**{**values, **{name: tuple(items) for name, items in lists.items()}})
     except (json.JSONDecodeError, TypeError, KeyError) as error:
         raise CheckpointError(f"{file}, line {number}, is not a record: {error}") from error

@@ -12,7 +12,7 @@ from distraction_gym.bench.records import Record
 from distraction_gym.bench.stats import Estimate
 from distraction_gym.bench.summary import (
     Row,
-    algos_of,
+    agents_of,
     display_name,
     modes_of,
     published,
@@ -60,15 +60,24 @@ def _tables(rows: Sequence[Row]) -> list[str]:
             "Share of the clean return that is kept:",
             _grid(rows, lambda row: _interval(row.retention, "{:.0%}")),
         ]
+    if any(not math.isnan(row.success.mean) for row in rows):
+        parts += [
+            "Share of episodes that succeed:",
+            _grid(rows, lambda row: _interval(row.success, "{:.0%}")),
+        ]
     printed = published(rows)
     if printed:
-        lines = ["| algorithm | mode | return | seeds | source |", "|---|---|---|---|---|"]
+        lines = [
+            "| algorithm | mode | metric | mean | seeds | source |",
+            "|---|---|---|---|---|---|",
+        ]
         for item in printed:
             spread = "" if item.spread is None else f" ± {item.spread:.0f}"
             seeds = "not stated" if item.seeds is None else str(item.seeds)
             name = display_name(item.algo)
             lines.append(
-                f"| {name} | {item.mode} | {item.mean:.0f}{spread} | {seeds} | {item.source} |"
+                f"| {name} | {item.mode} | {item.metric} | {item.mean:.0f}{spread} | {seeds} "
+                f"| {item.source} |"
             )
         parts += ["Published, for comparison:", "\n".join(lines)]
     return parts
@@ -76,11 +85,11 @@ def _tables(rows: Sequence[Row]) -> list[str]:
 
 def _grid(rows: Sequence[Row], show: Callable[[Row], str]) -> str:
     modes = modes_of(rows)
-    cells = {(row.algo, row.mode): show(row) for row in rows}
+    cells = {(row.agent, row.mode): show(row) for row in rows}
     lines = ["| algorithm | " + " | ".join(modes) + " |", "|---" * (len(modes) + 1) + "|"]
-    for algo in algos_of(rows):
-        values = [cells.get((algo, mode), "") for mode in modes]
-        lines.append(f"| {display_name(algo)} | " + " | ".join(values) + " |")
+    for agent in agents_of(rows):
+        values = [cells.get((agent, mode), "") for mode in modes]
+        lines.append(f"| {display_name(*agent)} | " + " | ".join(values) + " |")
     return "\n".join(lines)
 
 
@@ -102,12 +111,13 @@ def _protocol(rows: Sequence[Row], records: Sequence[Record]) -> str:
         if single
         else "Student's t over training seeds (over episodes, by bootstrap, where there is one)"
     )
+    training = " and ".join(sorted({row.train_mode for row in rows}))
     footage = ", ".join(sorted({record.assets for record in records}))
     commits = sorted({record.commit[:12] for record in records if record.commit})
     code = f" Code: commit {', '.join(commits)}." if commits else ""
     return (
         f"{seeds} training seed(s), {_span([row.episodes for row in rows])} episodes per mode, "
-        f"{_span([row.steps for row in rows])} agent steps of training on the clean environment. "
+        f"{_span([row.steps for row in rows])} agent steps of training under {training}. "
         "Deterministic policy, undiscounted return; the same seeds, and so the same physics, in "
         f"every mode. Footage: {footage}. Brackets are 95 % intervals: {kind}.{code}"
     )
@@ -120,11 +130,13 @@ def _span(values: Sequence[int]) -> str:
 
 def _write_csv(rows: Sequence[Row], path: Path) -> None:
     names = ("mean", "low", "high")
-    header = ["suite", "task", "algo", "mode", "seeds", "episodes", "steps"]
-    header += [f"return_{name}" for name in names] + [f"retention_{name}" for name in names]
+    header = ["suite", "task", "algo", "train_mode", "mode", "seeds", "episodes", "steps"]
+    header += [f"{value}_{name}" for value in ("return", "retention", "success") for name in names]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(header)
         for row in rows:
-            key = [row.suite, row.task, row.algo, row.mode, row.seeds, row.episodes, row.steps]
-            writer.writerow([*key, *(round(value, 4) for value in (*row.returns, *row.retention))])
+            key = [row.suite, row.task, *row.agent, row.mode]
+            counts = (row.seeds, row.episodes, row.steps)
+            values = (*row.returns, *row.retention, *row.success)
+            writer.writerow([*key, *counts, *(round(value, 4) for value in values)])

@@ -20,6 +20,9 @@ CLEAN = "clean"
 _ORDER = (CLEAN, "color_easy", "color_hard", "video_easy", "video_hard")
 # How papers write the algorithms, from the baseline to what builds on it.
 _ALGOS = {name: path.split(":")[1] for name, path in AGENTS.items()}
+Agent = tuple[str, str]
+"""An algorithm, and the mode that it was trained under."""
+Key = tuple[str, str, str, str, str]
 _UNKNOWN = Estimate(float("nan"), float("nan"), float("nan"))
 
 
@@ -30,45 +33,58 @@ class Row:
     suite: str
     task: str
     algo: str
+    train_mode: str
     mode: str
     returns: Estimate
     retention: Estimate
     """Of the seeds that were measured clean as well; NaN where none was."""
+    success: Estimate
+    """Share of the episodes that succeeded; NaN where the task knows no success."""
     seeds: int
     episodes: int
     """Per seed; the fewest, where seeds differ."""
     steps: int
     """Agent steps of training; the fewest, where seeds differ."""
 
+    @property
+    def agent(self) -> Agent:
+        """Whose return it is."""
+        return (self.algo, self.train_mode)
+
 
 def summarize(records: Iterable[Record]) -> list[Row]:
-    """Summarise records, one row per (suite, task, algorithm, mode), sorted in that order."""
-    cells: dict[tuple[str, str, str, str], dict[int, Record]] = defaultdict(dict)
+    """Summarise records, one row per (suite, task, algorithm, training, mode), in that order."""
+    cells: dict[Key, dict[int, Record]] = defaultdict(dict)
     for record in records:
-        cells[record.suite, record.task, record.algo, record.mode][record.seed] = record
-    rows = [_row(key, cell, cells.get((*key[:3], CLEAN), {})) for key, cell in cells.items()]
+        cells[record.cell[:-1]][record.seed] = record
+    rows = [_row(key, cell, cells.get((*key[:4], CLEAN), {})) for key, cell in cells.items()]
     return sorted(
-        rows,
-        key=lambda row: (row.suite, row.task, _rank(row.algo, _ALGOS), _rank(row.mode, _ORDER)),
+        rows, key=lambda row: (row.suite, row.task, *_place(row.agent), _rank(row.mode, _ORDER))
     )
 
 
-def _row(key: tuple[str, str, str, str], cell: dict[int, Record], clean: dict[int, Record]) -> Row:
+def _row(key: Key, cell: dict[int, Record], clean: dict[int, Record]) -> Row:
     paired = sorted(set(cell) & set(clean))
     means = [[float(np.mean(runs[seed].returns)) for seed in paired] for runs in (cell, clean)]
+    successes = [cell[seed].successes for seed in sorted(cell)]
     return Row(
         *key,
         returns=estimate([cell[seed].returns for seed in sorted(cell)]),
         retention=retention(*means) if paired else _UNKNOWN,
+        success=estimate([*successes]) if all(successes) else _UNKNOWN,
         seeds=len(cell),
         episodes=min(len(record.returns) for record in cell.values()),
         steps=min(record.steps for record in cell.values()),
     )
 
 
-def display_name(algo: str) -> str:
-    """Return an algorithm's name as papers write it, or the registered name of an unlisted one."""
-    return _ALGOS.get(algo, algo)
+def display_name(algo: str, train_mode: str = CLEAN) -> str:
+    """Return an algorithm's name as papers write it, or the registered name of an unlisted one.
+
+    It says what the agent was trained under where that was not clean.
+    """
+    name = _ALGOS.get(algo, algo)
+    return name if train_mode == CLEAN else f"{name} ({train_mode})"
 
 
 def modes_of(rows: Iterable[Row]) -> list[str]:
@@ -76,9 +92,13 @@ def modes_of(rows: Iterable[Row]) -> list[str]:
     return sorted({row.mode for row in rows}, key=lambda mode: _rank(mode, _ORDER))
 
 
-def algos_of(rows: Iterable[Row]) -> list[str]:
-    """Return the algorithms of some rows, the baseline first."""
-    return sorted({row.algo for row in rows}, key=lambda algo: _rank(algo, _ALGOS))
+def agents_of(rows: Iterable[Row]) -> list[Agent]:
+    """Return the agents of some rows, the baseline first."""
+    return sorted({row.agent for row in rows}, key=_place)
+
+
+def _place(agent: Agent) -> tuple[tuple[int, str], tuple[int, str]]:
+    return _rank(agent[0], _ALGOS), _rank(agent[1], _ORDER)
 
 
 def _rank(name: str, known: Iterable[str]) -> tuple[int, str]:
@@ -97,7 +117,7 @@ def tasks_of(rows: Iterable[Row]) -> dict[tuple[str, str], list[Row]]:
 
 @dataclass(frozen=True)
 class Published:
-    """A return that somebody printed."""
+    """A return, or the share of successes in percent, that somebody printed."""
 
     suite: str
     task: str
@@ -108,12 +128,14 @@ class Published:
     """What the source prints after its plus-minus sign."""
     seeds: int | None
     source: str
+    metric: str = "return"
 
 
 def published(rows: Sequence[Row]) -> list[Published]:
-    """Return what was published for the tasks, modes and algorithms of some rows."""
+    """Return what was published for the tasks, modes and algorithms of rows trained clean."""
     text = resources.files("distraction_gym.bench").joinpath("published.json").read_text("utf-8")
-    wanted = {(row.suite, row.task, row.algo, row.mode) for row in rows}
+    trained = [row for row in rows if row.train_mode == CLEAN]
+    wanted = {(row.suite, row.task, row.algo, row.mode) for row in trained}
     entries: list[dict[str, Any]] = json.loads(text)
     found = [Published(**entry) for entry in entries]
     return [item for item in found if (item.suite, item.task, item.algo, item.mode) in wanted]

@@ -143,7 +143,7 @@ def _record(args: argparse.Namespace) -> None:
     model, run = _load(args)
     from distraction_gym.bench.film import film
 
-    returns = film(
+    played = film(
         model,
         run,
         args.mode,
@@ -153,4 +153,4 @@ def _record(args: argparse.Namespace) -> None:
         assets=args.assets,
         size=args.size,
     )
-    print(f"{args.out}: returns {', '.join(f'{value:.1f}' for value in returns)}")
+    print(f"{args.out}: returns {', '.join(f'{value:.1f}' for value in played.returns)}")

@@ -38,6 +38,7 @@ def _add_run(actions: Commands) -> None:
     parser.add_argument("--task", required=True)
     parser.add_argument("--algos", nargs="+", metavar="ALGO", help="default: every agent")
     parser.add_argument("--modes", nargs="+", default=list(MODES), metavar="MODE")
+    parser.add_argument("--train-mode", default="clean", metavar="MODE", help="(default: clean)")
     parser.add_argument("--seeds", type=positive, default=5, help="how many (default: 5)")
     parser.add_argument("--first-seed", type=int, default=0, help="(default: 0)")
     parser.add_argument("--episodes", type=positive, default=30, help="per mode (default: 30)")
@@ -75,6 +76,7 @@ def _run(args: argparse.Namespace) -> None:
         device=args.device,
         checkpoint_every=args.checkpoint_every,
         overrides=settings(args.set),
+        train_mode=args.train_mode,
     )
     records = run_grid(grid, args.out, args.jobs)
     _print_report(write_report(records, args.out, f"{args.suite}: {args.task}"))

@@ -65,8 +65,18 @@ def test_a_report_has_a_page_a_table_and_a_plot(tmp_path):
 def test_published_numbers_stand_beside_measured_ones(tmp_path):
     page, *_ = write_report(fake(suite="dmcgb") + fake(suite="dmcgb", task="walker_walk"), tmp_path)
     text = page.read_text()
-    assert "| MaDi | video_hard | 858 ± 37 | not stated | MaDi repository" in text
+    assert "| MaDi | video_hard | return | 858 ± 37 | not stated | MaDi repository" in text
     assert text.count("Published, for comparison:") == 1  # dmcgb has no task called reach
+
+
+def test_success_stands_beside_the_return(tmp_path):
+    kwargs = {"suite": "adroit", "task": "door", "mode": "video_hard", "algo": "svea"}
+    measured = [record(**kwargs, seed=1, successes=(True, False, True, True))]
+    page, table, _ = write_report(measured, tmp_path)
+    text = page.read_text()
+    assert "Share of episodes that succeed:" in text and "| SVEA | 75% [" in text
+    assert "| SVEA | video_hard | success in % |" in text
+    assert float(next(csv.DictReader(table.open()))["success_mean"]) == 0.75
 
 
 def test_each_published_number_names_its_source_once():
