@@ -47,6 +47,8 @@ RECIPES: Registry[Recipe] = Registry("generated pack")
 # As many clips as DMC-GB's packs have. Its easy clips are calm, its hard ones walk through houses.
 RECIPES.add("video_easy", Recipe(clips=10, cloudy=0.5, sprites=1, pace=0.03, drift=0))
 RECIPES.add("video_hard", Recipe(clips=100, cloudy=0.2, sprites=2, pace=0.06, drift=1))
+# For agents that learn under distraction; a pack's name is in its stream: no clip is in both.
+RECIPES.add("video_hard_train", RECIPES["video_hard"])
 # In place of the clips of cars driving that world models are tried with, apart by split.
 RECIPES.add("driving_train", Recipe(clips=100, cloudy=0.1, sprites=2, pace=0.1, drift=2))
 RECIPES.add("driving_test", Recipe(clips=100, cloudy=0.1, sprites=2, pace=0.1, drift=2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,8 @@ class Color(Distraction):
         table: `"color_easy"`, `"color_hard"` or a file of your own (see `assets.store`).
         order: `"random"` draws an entry for each episode; `"seeded"` takes the next of the table,
             from an entry on that each seed draws (DMC-GB2's code).
+        shift: Materials that, instead of wearing the table's body colour, move from their own by as
+            much as it differs from dm_control's (RL-ViGen's code).
         assets: `"auto"`, `"generated"` or a folder.
 
     Raises:
@@ -42,6 +45,7 @@ class Color(Distraction):
         table: str = "color_hard",
         intensity: float = 1.0,
         order: str = "random",
+        shift: Sequence[str] = (),
         assets: str = "auto",
     ) -> None:
         if order not in ORDERS:
@@ -49,6 +53,7 @@ class Color(Distraction):
         self._intensity = unit("intensity", intensity)
         self._name, self._table = table, color_table(table, assets)
         self._cycle = Cycle(len(self._table), shuffled=False) if order == "seeded" else None
+        self._shift = tuple(shift)
         self._index = 0
 
     def reset(self, rng: np.random.Generator, scene: Scene) -> None:
@@ -56,6 +61,7 @@ class Color(Distraction):
 
         Raises:
             UnsupportedEnvironment: if the scene's colours are out of reach.
+            UnknownName: for a material to shift that does not exist.
         """
         if self._cycle is None:
             self._index = int(rng.integers(len(self._table)))
@@ -65,13 +71,26 @@ class Color(Distraction):
             return
         entry = self._table[self._index]
         colors = {key: self._mixed(STOCK[key], color) for key, color in entry.items()}
-        scene.recolor(
-            {
-                "floor": (colors["grid_rgb1"], colors["grid_rgb2"]),
-                "sky": (colors["skybox_rgb"],),
-                "body": (colors["self_rgb"],),
-            }
-        )
+        parts = {
+            "floor": (colors["grid_rgb1"], colors["grid_rgb2"]),
+            "sky": (colors["skybox_rgb"],),
+        }
+        if self._shift:
+            scene.tint(self._shifted(scene.materials(), colors["self_rgb"]))
+        else:
+            parts["body"] = (colors["self_rgb"],)
+        scene.recolor(parts)
+
+    def _shifted(self, own: Mapping[str, RGB], body: RGB) -> dict[str, RGB]:
+        """Return what materials wear, each channel within [0, 1]."""
+        change = np.subtract(body, STOCK["self_rgb"])
+        colors = {}
+        for name in self._shift:
+            if name not in own:
+                raise unknown("material", name, own)
+            red, green, blue = np.clip(own[name] + change, 0.0, 1.0).tolist()
+            colors[name] = (red, green, blue)
+        return colors
 
     def _mixed(self, stock: RGB, color: RGB) -> RGB:
         if self._intensity == 1.0:

@@ -12,13 +12,14 @@ from distraction_gym.scene import Scene
 from distraction_gym.typing import Frame, Matte
 
 LAYERS = ("front", "behind")
+BACKDROP = ("sky", "floor")
 Cover = npt.NDArray[np.uint8]
 """`(H, W)` uint8: 255 where something was painted, less at its edges."""
 
 
 def backdrop(scene: Scene, frame: Frame) -> Matte:
     """Return where `frame` shows sky or floor, `(H, W)`, as far as the scene has them."""
-    return scene.background([part for part in ("sky", "floor") if part in scene.parts], frame)
+    return scene.background([part for part in BACKDROP if part in scene.parts], frame)
 
 
 class Painted(Distraction):

@@ -22,6 +22,7 @@ from distraction_gym.distractions import (  # noqa: F401  they register themselv
     solids,
     sprites,
     texture,
+    vanish,
     video,
 )
 from distraction_gym.distractions.base import DISTRACTIONS, Distraction
@@ -36,11 +37,19 @@ MODES.add("color_easy", [{"kind": "color", "table": "color_easy"}])
 MODES.add("color_hard", [{"kind": "color", "table": "color_hard"}])
 MODES.add("video_easy", [{"kind": "video", "pack": "video_easy", "replace": ["sky"]}])
 MODES.add("video_hard", [{"kind": "video", "pack": "video_hard", "replace": ["sky", "floor"]}])
+# For agents that learn under distraction: other clips of the same kind.
+_TRAIN = {"kind": "video", "pack": "video_hard_train", "replace": ["sky", "floor"]}
+MODES.add("video_hard_train", [_TRAIN])
 
 for _kind in ("image", "overlay", "noise", "blur", "cutout", "dots", "sprites", "jitter"):
     MODES.add(_kind, [{"kind": _kind}])
 for _kind in ("rotate", "shift", "light", "materials", "texture", "texture_video", "solids"):
     MODES.add(_kind, [{"kind": _kind}])
+# Things that come and go before a film: what matters, or what does not.
+_VISITORS = {"kind": "sprites", "count": 3, "stay": 6}
+MODES.add("video_hard_vanish", [*MODES["video_hard"], {"kind": "vanish"}])
+MODES.add("video_hard_vanish_train", [_TRAIN, {"kind": "vanish"}])
+MODES.add("video_hard_visitors", [*MODES["video_hard"], _VISITORS])
 MODES.add("light_moving", [{"kind": "light", "moving": True}])
 MODES.add("solids_beside", [{"kind": "solids", "layer": "beside"}])
 for _motion in ("static", "jitter", "drift", "dcs"):

@@ -29,10 +29,12 @@ class Sprites(Painted):
         speed: Their mean speed, in picture widths and heights per step.
         layer: `"front"` or `"behind"` (see `Painted`).
         intensity: In [0, 1].
+        stay: Steps for which each thing is there before it is gone for as many, and so on, in a
+            turn of its own; None: always.
 
     Raises:
         UnknownName: for a layer that does not exist.
-        ValueError: for an intensity outside [0, 1], or fewer than one thing.
+        ValueError: for an intensity outside [0, 1], or fewer than one thing or step.
     """
 
     def __init__(
@@ -42,8 +44,10 @@ class Sprites(Painted):
         speed: float = 0.015,
         layer: str = "front",
         intensity: float = 1.0,
+        stay: int | None = None,
     ) -> None:
         super().__init__(layer, intensity)
+        self._stay = None if stay is None else at_least_one("stay", stay)
         self._count, self._size, self._speed = at_least_one("count", count), size, speed
 
     def reset(self, rng: np.random.Generator, scene: Scene) -> None:
@@ -54,6 +58,8 @@ class Sprites(Painted):
         self._scale = rng.uniform(0.5, 1.0, self._count)
         self._angle = rng.uniform(0, 2 * np.pi, self._count)
         self._spin = rng.normal(0, 0.04, self._count)  # radians per step
+        if self._stay is not None:
+            self._turn = rng.integers(2 * self._stay, size=self._count)
 
     def paint(self, canvas: Frame, cover: Cover, step: int) -> None:
         """Paint the things, the first on top."""
@@ -61,9 +67,16 @@ class Sprites(Painted):
         side = max(4, round(self._size * min(height, width)))
         centers = (self._paths.at(step) * (width, height) - 0.5).tolist()
         angles, scales = (self._angle + self._spin * step).tolist(), self._scale.tolist()
-        for index in reversed(range(shown(self._count, self._intensity))):
+        for index in self._present(step):
             sprite = sprites(side)[self._which[index]]
             _stamp(canvas, cover, sprite, centers[index], scales[index], angles[index])
+
+    def _present(self, step: int) -> list[int]:
+        """Return which things there are, the first last."""
+        things = reversed(range(shown(self._count, self._intensity)))
+        if self._stay is None:
+            return list(things)
+        return [i for i in things if (self._turn[i] + step) % (2 * self._stay) < self._stay]
 
     def describe(self) -> dict[str, Any]:
         """Return which sprites there are."""

@@ -6,6 +6,11 @@ SUITE = Suite(
     name="mini",
     entry_point="distraction_gym.envs.mini.env:make",
     tasks=("reach", "track", "catch"),
-    modes=("clean", "color_easy", "color_hard", "video_easy", "video_hard"),
+    modes=(
+        *("clean", "color_easy", "color_hard", "video_easy", "video_hard"),
+        # for agents that learn under distraction, and for things that come and go
+        *("video_hard_train", "video_hard_vanish", "video_hard_vanish_train"),
+        "video_hard_visitors",
+    ),
     kwargs={"image_size": 36, "frame_stack": 1},
 )

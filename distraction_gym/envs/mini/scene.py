@@ -58,8 +58,9 @@ class MiniScene(Scene):
             self._background = self._draw_background()
         frame = self._background.copy()
         for sprite in sprites:
-            self._paint(frame, sprite, self._pixel(self._shown(sprite.part)[0]))
-        self._sprites, self._ids = tuple(sprites), None
+            self._lay(frame, sprite)
+        self._sprites = tuple(one for one in sprites if self._alphas.get(one.part, 1.0) > 0.0)
+        self._ids = None
         return self._turning.frame(frame)
 
     def background(self, parts: Sequence[str], frame: Frame) -> Matte:
@@ -107,6 +108,12 @@ class MiniScene(Scene):
         self._tints.update(colors)
         self._background = None
 
+    def fade(self, part: str, alpha: float) -> None:
+        """Make a sprite translucent; one that cannot be seen is in no mask (see `scene.Scene`)."""
+        if part not in RELEVANT:
+            raise unknown("part of the mini scene that can fade", part, RELEVANT)
+        self._alphas[part] = alpha
+
     def wrap(self, part: str, picture: Frame, opacity: float = 1.0) -> None:
         """Lay a picture, scaled to fit, over the sky or the floor (see `scene.Scene`)."""
         if part not in self._rows:
@@ -119,6 +126,7 @@ class MiniScene(Scene):
         self._colors = dict(STOCK)
         self._tints: dict[str, RGB] = {}
         self._pictures: dict[str, tuple[Frame, float]] = {}
+        self._alphas: dict[str, float] = {}
         self._background = None
         self._turning = Turning()
 
@@ -172,6 +180,14 @@ class MiniScene(Scene):
     @staticmethod
     def _pixel(color: RGB) -> tuple[float, ...]:
         return tuple(float(round(255 * channel)) for channel in color)
+
+    def _lay(self, frame: Frame, sprite: Sprite) -> None:
+        """Paint a sprite into a frame, as opaque as its part is."""
+        alpha = self._alphas.get(sprite.part, 1.0)
+        below = frame.copy() if alpha < 1.0 else frame
+        self._paint(frame, sprite, self._pixel(self._shown(sprite.part)[0]))
+        if alpha < 1.0:
+            cv2.addWeighted(frame, alpha, below, 1.0 - alpha, 0.0, dst=frame)
 
     def _paint(self, image: Frame, sprite: Sprite, color: tuple[float, ...]) -> None:
         x, y = (self._fixed((value + 1) / 2 * (self._size - 1)) for value in sprite.center)
