@@ -47,9 +47,9 @@ for _kind in ("rotate", "shift", "light", "materials", "texture", "texture_video
     MODES.add(_kind, [{"kind": _kind}])
 # Things that come and go before a film: what matters, or what does not.
 _VISITORS = {"kind": "sprites", "count": 3, "stay": 6}
-MODES.add("video_hard_vanish", [*MODES["video_hard"], {"kind": "vanish"}])
-MODES.add("video_hard_vanish_train", [_TRAIN, {"kind": "vanish"}])
-MODES.add("video_hard_visitors", [*MODES["video_hard"], _VISITORS])
+MODES.add("video_vanish", [*MODES["video_hard"], {"kind": "vanish"}])
+MODES.add("video_vanish_train", [_TRAIN, {"kind": "vanish"}])
+MODES.add("video_visitors", [*MODES["video_hard"], _VISITORS])
 MODES.add("light_moving", [{"kind": "light", "moving": True}])
 MODES.add("solids_beside", [{"kind": "solids", "layer": "beside"}])
 for _motion in ("static", "jitter", "drift", "dcs"):

@@ -65,7 +65,7 @@ def played(mode, steps=20, seed=0):
 
 def test_masks_follow_what_vanishes_and_no_other_pixel_changes():
     whole, truth, paid = played("video_hard")
-    frames, masks, rewards = played("video_hard_vanish")
+    frames, masks, rewards = played("video_vanish")
     assert rewards == paid
     assert not (masks & ~truth).any()
     areas = masks.sum((1, 2))
@@ -78,7 +78,7 @@ def test_masks_follow_what_vanishes_and_no_other_pixel_changes():
 
 def test_what_matters_to_nobody_comes_and_goes_in_no_mask():
     whole, truth, paid = played("video_hard")
-    frames, masks, rewards = played("video_hard_visitors")
+    frames, masks, rewards = played("video_visitors")
     assert rewards == paid and not (masks & ~truth).any()
     assert (frames[masks] == whole[masks]).mean() > 0.97, "their borders are soft"
     crowd = (frames != whole).any(-1).mean((1, 2))
@@ -131,7 +131,7 @@ def test_training_and_evaluation_share_no_clip():
         return {item["pack"] for item in MODES[mode] if item["kind"] == "video"}
 
     twins = [mode for mode in MODES if mode.endswith("_train")]
-    assert {"video_hard_train", "video_hard_vanish_train"} <= set(twins)
+    assert {"video_hard_train", "video_vanish_train"} <= set(twins)
     for mode in twins:
         assert packs(mode) and not packs(mode) & packs(mode.removesuffix("_train"))
     shown = [generated.clip(pack, 0, 24)[0] for pack in ("video_hard", "video_hard_train")]

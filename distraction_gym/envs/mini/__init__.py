@@ -9,8 +9,8 @@ SUITE = Suite(
     modes=(
         *("clean", "color_easy", "color_hard", "video_easy", "video_hard"),
         # for agents that learn under distraction, and for things that come and go
-        *("video_hard_train", "video_hard_vanish", "video_hard_vanish_train"),
-        "video_hard_visitors",
+        *("video_hard_train", "video_vanish", "video_vanish_train"),
+        "video_visitors",
     ),
     kwargs={"image_size": 36, "frame_stack": 1},
 )
