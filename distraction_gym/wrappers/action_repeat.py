@@ -10,6 +10,8 @@ import gymnasium as gym
 class ActionRepeat(gym.Wrapper, gym.utils.RecordConstructorArgs):
     """Repeat every action and return the sum of the raw rewards; an episode's end cuts it short.
 
+    Where `info` tells of `"success"`, it tells afterwards whether any of the steps had it.
+
     Args:
         env: Any environment.
         repeat: Control steps per agent step, at least 1.
@@ -27,10 +29,13 @@ class ActionRepeat(gym.Wrapper, gym.utils.RecordConstructorArgs):
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Return the last observation and info, and the rewards' sum."""
-        total = 0.0
+        total, has_succeeded = 0.0, False
         for _ in range(self._repeat):
             obs, reward, terminated, truncated, info = self.env.step(action)
             total += float(reward)
+            has_succeeded |= bool(info.get("success", False))
             if terminated or truncated:
                 break
+        if "success" in info:
+            info = {**info, "success": has_succeeded}
         return obs, total, terminated, truncated, info

@@ -16,6 +16,21 @@ def test_rewards_of_a_repeat_are_summed_raw():
     assert (obs == 4).all() and not terminated and not truncated and info == {"time": 4}
 
 
+def test_a_repeat_has_succeeded_if_any_of_its_steps_has():
+    class Brief(Counting):
+        def step(self, action):
+            *result, info = super().step(action)
+            return *result, {**info, "success": self.time == 2}
+
+    env = ActionRepeat(Brief(), 4)
+    env.reset()
+    assert env.step(None)[-1] == {"time": 4, "success": True}
+    assert env.step(None)[-1] == {"time": 8, "success": False}
+    env = ActionRepeat(Counting(), 4)
+    env.reset()
+    assert env.step(None)[-1] == {"time": 4}
+
+
 def test_a_repeat_stops_where_the_episode_ends():
     env = ActionRepeat(Counting(ends_after=6), 4)
     env.reset()
