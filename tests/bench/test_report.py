@@ -42,6 +42,20 @@ def test_retention_leaves_out_seeds_without_a_clean_return():
     assert rows[1].seeds == 3 and rows[1].retention.mean == 0.25
 
 
+def test_agents_that_were_trained_otherwise_are_others():
+    trained = fake(train_mode="video_hard_train")
+    rows = summarize([*fake(), *trained[:2], *trained[4:]])
+    assert [row.agent for row in rows[:4:2]] == [("sac", "clean"), ("sac", "video_hard_train")]
+    assert rows[2].mode == "clean" and rows[2].seeds == 2
+    lines = return_table(rows).splitlines()
+    assert [line.split("|")[1].strip() for line in lines[2:]] == [
+        *("SAC", "SAC (video_hard_train)"),
+        *("MaDi", "MaDi (video_hard_train)"),
+    ]
+    numbers = summarize(fake(suite="dmcgb", task="walker_walk", train_mode="video_hard_train"))
+    assert not published(numbers), "what is published was trained clean"
+
+
 def test_the_table_reads_as_it_should():
     lines = return_table(summarize(fake())).splitlines()
     assert lines[0] == "| algorithm | clean | video_hard |"
