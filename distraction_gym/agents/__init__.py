@@ -34,6 +34,7 @@ _CLASSES = {
     "repo": "RePo",
     "dreamerpro": "DreamerPro",
     "tia": "TIA",
+    "tdmpc2": "TDMPC2",
 }
 for _name, _class in _CLASSES.items():
     AGENTS.add(_name, f"distraction_gym.agents.{_name}:{_class}")
@@ -57,6 +58,7 @@ __all__ = [
     "SODA",
     "SRM",
     "SVEA",
+    "TDMPC2",
     "TIA",
     "TRMS",
     "TRMSSAC",

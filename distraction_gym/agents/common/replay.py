@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -53,6 +53,9 @@ class FrameReplayBuffer(ReplayBuffer):
     Raises:
         UnsupportedEnvironment: for observations that are not stacks of pictures.
     """
+
+    otherwise: ClassVar[str] = _USE_STOCK
+    """What to type where observations are no stacks."""
 
     def __init__(
         self,
@@ -175,7 +178,7 @@ class FrameReplayBuffer(ReplayBuffer):
             raise UnsupportedEnvironment(
                 f"observations are not stacks of {self.stack} frames with {shift} channels, oldest "
                 "first: the older frames of the next observation are not the newer ones of this.\n"
-                + _USE_STOCK
+                + self.otherwise
             )
         self._broken = not moved_on.all()
         return [int(env) for env in np.flatnonzero(~moved_on)]
