@@ -77,13 +77,14 @@ class Checker:
 
     def __init__(self, stock: Pixels) -> None:
         self._stock = stock
-        brightness = stock.sum(axis=-1, dtype=np.float32)
-        low, high = float(brightness.min()), float(brightness.max())
-        self._light = ((brightness - low) / max(high - low, 1.0))[..., None]
         # An edge mark runs around the texture: then its corner differs from the field beside it.
         self._inside = np.ones(stock.shape[:2], bool)
         if not np.array_equal(stock[0, 0], stock[1, 1]):
             self._inside[[0, -1]] = self._inside[:, [0, -1]] = False
+        brightness = stock.sum(axis=-1, dtype=np.float32)
+        fields = brightness[self._inside]  # an edge may be brighter than both
+        low, high = float(fields.min()), float(fields.max())
+        self._light = np.clip((brightness - low) / max(high - low, 1.0), 0.0, 1.0)[..., None]
 
     def paint(self, colors: Sequence[RGB]) -> Pixels:
         """Return the texture with two new fields, the dark one first; the edge stays."""

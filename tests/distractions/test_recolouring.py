@@ -4,6 +4,7 @@ from fakes import FakeScene
 
 from distraction_gym.assets.store import color_table
 from distraction_gym.distractions.color import Color
+from distraction_gym.registry import UnknownName
 from distraction_gym.seeding import stream
 
 
@@ -34,3 +35,15 @@ def test_it_touches_no_pixel_itself():
     color.reset(stream(0, "distraction"), scene)
     frame = scene.draw()
     np.testing.assert_array_equal(color.apply(frame, scene), frame)
+
+
+def test_shifted_materials_move_by_as_much_as_the_body_differs():
+    color, scene = Color(assets="generated", shift=["decoration"]), FakeScene()
+    color.reset(stream(0, "distraction"), scene)
+    entry = color_table("color_hard", "generated")[color.describe()["index"]]
+    moved = np.add((0.2, 0.05, 0.8), np.subtract(entry["self_rgb"], (0.7, 0.5, 0.3)))
+    assert scene.tints["decoration"] == pytest.approx(np.clip(moved, 0, 1).tolist())
+    assert scene.tints["self"] == (0.7, 0.5, 0.3)
+    assert scene.colors["body"] == ((0.7, 0.5, 0.3),) and scene.colors["sky"] != ((0.4, 0.6, 0.8),)
+    with pytest.raises(UnknownName, match="decoration"):
+        Color(assets="generated", shift=["decorations"]).reset(stream(0, "distraction"), scene)
