@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -14,6 +14,7 @@ from distraction_gym.bench.evaluate import footage
 from distraction_gym.registration import EnvName, parse_id
 from distraction_gym.seeding import stream
 from distraction_gym.segmentation.base import Masks, Segmenter
+from distraction_gym.segmentation.examples import annotated, spread
 from distraction_gym.segmentation.samples import FLOOR, OTHER, SKY, THING, Labels, Samples, joined
 from distraction_gym.wrappers import AddForegroundMask
 from distraction_gym.wrappers.record import newest_frame
@@ -46,39 +47,65 @@ class Source:
         """
         return [parse_id(env).with_mode(mode) for env in self.envs for mode in self.modes]
 
+    def share(self) -> int:
+        """Return how many frames each environment and mode gives."""
+        return max(1, self.frames // (len(self.envs) * len(self.modes)))
+
 
 class Score(NamedTuple):
     """How well a segmenter's foreground fits the oracle's in one environment."""
 
     env: EnvName
     iou: float
-    """Mean over frames."""
+    """Mean over frames, as all of them."""
+    recall: float
+    """How much of the oracle's foreground is found."""
+    precision: float
+    """How much of what is found is the oracle's foreground."""
 
 
-def gather(source: Source, size: int) -> Samples:
+def gather(source: Source) -> Samples:
     """Play every environment and mode with random actions; return the frames as squares."""
-    names = source.names()
-    share = max(1, source.frames // len(names))
-    return joined(collect(name, share, source).at(size) for name in names)
+    return _joined([collect(name, source.share(), source) for name in source.names()])
+
+
+def _joined(parts: Sequence[Samples]) -> Samples:
+    side = max(max(part.frames.shape[1:3]) for part in parts)
+    return joined(part.at(side) for part in parts)
+
+
+def examples(source: Source, count: int) -> Samples:
+    """Return a few frames of every environment, chosen to span its states and backgrounds.
+
+    Of as many frames as the source names, in all its modes, those are taken that differ most
+    (`spread`), with the annotation that a person would make: foreground or not.
+    """
+    chosen = []
+    for env in source.envs:
+        names = replace(source, envs=(env,)).names()
+        pool = joined(collect(name, source.share(), source) for name in names)
+        chosen.append(annotated(pool.of(spread(pool.frames, count))))
+    return _joined(chosen)
 
 
 def measure(segmenter: Segmenter, source: Source) -> list[Score]:
     """Compare a segmenter's foreground with the oracle's on episodes of their own."""
-    names = source.names()
-    share = max(1, source.frames // len(names))
     scores = []
-    for name in names:
-        samples = collect(name, share, source)
-        found = segmenter.foreground(samples.frames)
-        scores.append(Score(name, float(ious(found, samples.foreground).mean())))
+    for name in source.names():
+        samples = collect(name, source.share(), source)
+        overlap = agreement(segmenter.foreground(samples.frames), samples.foreground)
+        scores.append(Score(name, *map(float, overlap.mean(axis=1))))
     return scores
 
 
-def ious(found: Masks, truth: Masks) -> npt.NDArray[np.float64]:
-    """Return the intersection over union of masks `(B, H, W)`, `(B,)`; 1 where both are empty."""
-    union = (found | truth).sum((1, 2))
-    overlap = (found & truth).sum((1, 2))
-    return np.where(union == 0, 1.0, overlap / np.maximum(union, 1))
+def agreement(found: Masks, truth: Masks) -> npt.NDArray[np.float64]:
+    """Return the intersection over union, recall and precision of masks `(B, H, W)`: `(3, B)`.
+
+    Where there is nothing to divide by, they are 1 if both masks are empty, else 0.
+    """
+    hit = (found & truth).sum((1, 2))
+    wholes = np.stack([mask.sum((1, 2)) for mask in (found | truth, truth, found)])
+    return np.where(wholes[0] == 0, 1.0, hit / np.maximum(wholes, 1))
 
 
 def collect(name: EnvName, frames: int, source: Source) -> Samples:
@@ -128,14 +155,20 @@ def _labels(env: gym.Env, info: Mapping[str, Any]) -> Labels:
     return np.where(info["foreground"], things, labels)
 
 
-def table(scores: Sequence[Score]) -> str:
-    """Return a Markdown table: a row per task, a column per mode."""
+def table(scores: Sequence[Score], figure: str = "IoU") -> str:
+    """Return a Markdown table: a row per task, a column per mode.
+
+    Args:
+        scores: Of all tasks and modes.
+        figure: `"IoU"`, `"recall"` or `"precision"`.
+    """
     modes = list(dict.fromkeys(score.env.mode for score in scores))
     rows: dict[str, dict[str, float]] = {}
     for score in scores:
-        rows.setdefault(f"{score.env.suite}-{score.env.task}", {})[score.env.mode] = score.iou
-    lines = [f"| IoU | {' | '.join(modes)} |", f"|---|{'---|' * len(modes)}"]
-    for row, values in rows.items():
+        row = rows.setdefault(f"{score.env.suite}-{score.env.task}", {})
+        row[score.env.mode] = getattr(score, figure.lower())
+    lines = [f"| {figure} | {' | '.join(modes)} |", f"|---|{'---|' * len(modes)}"]
+    for name, values in rows.items():
         cells = (f"{values[mode]:.2f}" if mode in values else "" for mode in modes)
-        lines.append(f"| {row} | {' | '.join(cells)} |")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -33,6 +33,7 @@ _CLASSES = {
     "propagated": "propagated:PropagatedSegmenter",
     "fastsam": "fastsam:FastSAMSegmenter",
     "learned": "learned:LearnedSegmenter",
+    "segformer": "segformer:SegFormerSegmenter",
     "degraded": "degraded:DegradedSegmenter",
 }
 for _name, _path in _CLASSES.items():

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,8 +11,6 @@ import numpy.typing as npt
 
 from distraction_gym.errors import require
 from distraction_gym.segmentation.base import Frames, Masks, Segmenter, Segments, fill
-
-SHIPPED = "unet.pt"
 
 
 class LearnedSegmenter(Segmenter):
@@ -47,12 +45,19 @@ class LearnedSegmenter(Segmenter):
         super().__init__(k)
         if not 0.0 < threshold < 1.0:
             raise ValueError(f"threshold must lie between 0 and 1, got {threshold}")
-        require("torch", "agents")
-        from distraction_gym.segmentation.unet import load
-
         self.threshold, self.batch, self.device = threshold, batch, device or "cpu"
-        with resources.as_file(resources.files(__package__) / "weights" / SHIPPED) as shipped:
-            self._network = load(Path(weights or shipped).expanduser()).to(self.device)
+        self._network = self._load(weights).to(self.device)
+
+    def _load(self, weights: str | Path | None) -> Any:
+        require("torch", "agents")
+        from distraction_gym.segmentation.unet import load, shipped
+
+        return load(Path(weights).expanduser()) if weights else shipped()
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the network was trained on and how well it did, as its file tells."""
+        return dict(self._network.about)
 
     def probabilities(self, frames: Frames) -> npt.NDArray[np.float32]:
         """Return the probability of foreground for every pixel of `(B, H, W, 3)`: `(B, H, W)`."""

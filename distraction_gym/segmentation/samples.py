@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -28,6 +28,11 @@ class Samples(NamedTuple):
         """Where a frame shows what matters, `(N, H, W)`."""
         found: Masks = self.labels >= THING
         return found
+
+    def of(self, indices: Sequence[int]) -> Samples:
+        """Return some of them, in this order."""
+        chosen = np.asarray(indices, np.intp)
+        return Samples(self.frames[chosen], self.labels[chosen])
 
     def at(self, size: int) -> Samples:
         """Return them as squares of another size: areas average where they shrink."""

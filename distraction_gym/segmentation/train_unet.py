@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from distraction_gym.seeding import stream
-from distraction_gym.segmentation.disguise import Disguise
+from distraction_gym.segmentation.fitting import Note, fit, silent
 from distraction_gym.segmentation.samples import Samples
 from distraction_gym.segmentation.unet import UNet
 
@@ -18,21 +16,23 @@ from distraction_gym.segmentation.unet import UNet
 def train_unet(
     samples: Samples,
     *,
+    start: UNet | None = None,
     steps: int = 1500,
     batch: int = 32,
-    lr: float = 3e-3,
+    lr: float | None = None,
     images: str = "generated",
     seed: int = 0,
     device: str = "cpu",
-    note: Callable[[int, float], None] = lambda step, loss: None,
+    note: Note = silent,
 ) -> UNet:
     """Train a U-Net on frames in disguise: BCE plus Dice, AdamW, a one-cycle learning rate.
 
     Args:
         samples: Square frames with their labels.
+        start: The network whose weights it starts from; None: new ones.
         steps: Updates.
         batch: Frames per update.
-        lr: The highest learning rate.
+        lr: The highest learning rate; None: 3e-3, and 1e-3 where a network is given.
         images: What is laid behind the things (see `Disguise`).
         seed: Of the weights, the draws and the disguises.
         device: Where it is trained.
@@ -41,22 +41,25 @@ def train_unet(
     Returns:
         The network on the CPU, ready to predict.
     """
-    rng = stream(seed, "segmenter")
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        network = UNet(size=samples.frames.shape[1]).to(device)
-    disguise = Disguise(network.size, images, seed)
+        network = (copy.deepcopy(start) if start else UNet()).to(device)
+    network.size, network.about = samples.frames.shape[1], {}
+    lr = lr or (1e-3 if start else 3e-3)
     optimizer = torch.optim.AdamW(network.parameters(), lr=lr, weight_decay=1e-3)
     rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, steps, pct_start=0.1)
-    for step in range(1, steps + 1):
-        picked = rng.integers(len(samples.frames), size=batch)
-        seen = disguise(Samples(samples.frames[picked], samples.labels[picked]), rng)
-        loss = loss_of(network(_pictures(seen).to(device)), _truth(seen).to(device))
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        rates.step()
-        note(step, loss.item())
+    fit(
+        network,
+        samples,
+        loss_of,
+        optimizer,
+        rates,
+        steps=steps,
+        batch=batch,
+        images=images,
+        seed=seed,
+        note=note,
+    )
     return network.cpu().eval()
 
 
@@ -69,11 +72,3 @@ def loss_of(logits: Tensor, truth: Tensor) -> Tensor:
     overlap = 2 * (chance * truth).sum((1, 2)) + 1
     dice = overlap / (chance.sum((1, 2)) + truth.sum((1, 2)) + 1)
     return F.binary_cross_entropy_with_logits(logits, truth) + (1 - dice).mean()
-
-
-def _pictures(samples: Samples) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(samples.frames.transpose(0, 3, 1, 2))).float()
-
-
-def _truth(samples: Samples) -> Tensor:
-    return torch.from_numpy(samples.foreground).float()

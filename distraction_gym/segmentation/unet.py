@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Sequence
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,15 @@ class UNet(nn.Module):
     Args:
         widths: Channels at full size, at half, at a quarter, ...
         size: Height and width of the pictures it was trained on; others are scaled to it.
+
+    Attributes:
+        about: What it was trained on and how well it did, in JSON types; kept in its file.
     """
 
     def __init__(self, widths: Sequence[int] = WIDTHS, size: int = 84) -> None:
         super().__init__()
         self.widths, self.size = tuple(widths), size
+        self.about: dict[str, Any] = {}
         pairs = list(zip(self.widths[:-1], self.widths[1:], strict=True))
         self.first = nn.Sequential(_layer(3, widths[0]), _layer(widths[0], widths[0]))
         self.downs = nn.ModuleList(
@@ -70,9 +75,9 @@ def _layer(channels_in: int, channels_out: int) -> nn.Module:
 def save(network: UNet, path: Path) -> None:
     """Write a network's shape and weights, in full or not at all."""
     state = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
-    head = {"format": FORMAT, "widths": list(network.widths), "size": network.size}
+    shape = {"widths": list(network.widths), "size": network.size}
     with atomic_file(path) as file:
-        torch.save({**head, "state": state}, file)
+        torch.save({"format": FORMAT, **shape, "about": network.about, "state": state}, file)
 
 
 def load(path: Path) -> UNet:
@@ -93,9 +98,16 @@ def load(path: Path) -> UNet:
     try:
         network = UNet(found["widths"], found["size"])
         network.load_state_dict(found["state"])
-    except (LookupError, RuntimeError, TypeError) as error:
+        network.about = dict(found.get("about", {}))
+    except (LookupError, RuntimeError, TypeError, ValueError) as error:
         raise BrokenAsset(f"{path} is damaged: {error}") from error
     return network.eval()
+
+
+def shipped() -> UNet:
+    """Read the network that comes with the package, trained on the mini suite and on DMC-GB."""
+    with resources.as_file(resources.files(__package__) / "weights" / "unet.pt") as path:
+        return load(path)
 
 
 def _read(path: Path) -> dict[str, Any]:
