@@ -16,6 +16,7 @@ import numpy.typing as npt
 from distraction_gym.assets.leaves import Canvas, Leaves, palette
 from distraction_gym.assets.motion import Motion, wander
 from distraction_gym.assets.noise import Noise
+from distraction_gym.assets.surfaces import SURFACES
 from distraction_gym.registry import Registry
 from distraction_gym.seeding import stream
 
@@ -54,6 +55,9 @@ RECIPES.add("driving_train", Recipe(clips=100, cloudy=0.1, sprites=2, pace=0.1, 
 RECIPES.add("driving_test", Recipe(clips=100, cloudy=0.1, sprites=2, pace=0.1, drift=2))
 # As many as DAVIS 2017 has for training, and as short: things move before a held camera.
 RECIPES.add("davis", Recipe(clips=60, cloudy=0.2, sprites=3, pace=0.05, drift=0, frames=70))
+# Single pictures of surfaces: their own recipes are in `surfaces`.
+for _pack, _surfaces in SURFACES.items():
+    RECIPES.add(_pack, Recipe(clips=len(_surfaces), cloudy=0, sprites=0, pace=0, drift=0, frames=1))
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,8 @@ def clip(pack: str, index: int, size: int) -> npt.NDArray[np.uint8]:
     """
     recipe = RECIPES[pack]
     rng = stream(index, f"footage/{pack}")
+    if pack in SURFACES:
+        return SURFACES[pack][index].draw(rng, size)[None]
     layers = list(_layers(rng, recipe, size))
     light = 1 + 0.08 * wander(rng, recipe.frames, 1)[:, 0]
     frames = np.empty((recipe.frames, size, size, 3), np.uint8)

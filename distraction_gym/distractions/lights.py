@@ -119,6 +119,58 @@ class Light(Distraction):
         return replace(lamp, ambient=ambient, diffuse=diffuse)
 
 
+@DISTRACTIONS.register("light_sweep")
+class LightSweep(Distraction):
+    """Move every lamp to and fro along the world's y axis (RL-ViGen's code, Adroit).
+
+    `intensity`: the share of `step` and `reach`. The light at the camera stays.
+
+    Args:
+        intensity: In [0, 1].
+        step: Metres per agent step.
+        reach: How far from its own place a lamp turns round, in metres.
+
+    Raises:
+        ValueError: for an intensity outside [0, 1], or a step or a reach that is not positive.
+    """
+
+    def __init__(self, intensity: float = 1.0, step: float = 0.12, reach: float = 3.0) -> None:
+        if min(step, reach) <= 0:
+            raise ValueError(f"step and reach must be positive, got {step!r} and {reach!r}")
+        self._intensity = unit("intensity", intensity)
+        self._move, self._moves, self._passed = step, max(1, round(reach / step)), 0
+
+    def reset(self, rng: np.random.Generator, scene: Scene) -> None:
+        """Start an episode, with the lamps where they belong."""
+        self._passed = 0
+
+    def stage(self, scene: Scene) -> None:
+        """Move the lamps.
+
+        Raises:
+            UnsupportedEnvironment: if the scene has none that can be moved.
+        """
+        if not self._intensity:
+            return
+        # To the one side, back over the middle, to the other: a cycle of four times the reach.
+        phase = (self._passed + self._moves) % (4 * self._moves)
+        moves = min(phase, 4 * self._moves - phase) - self._moves
+        self._passed += 1
+        aside = self._intensity * self._move * moves
+        scene.light([_aside(lamp, aside) for lamp in scene.lights()])
+
+    def describe(self) -> dict[str, Any]:
+        """Return the intensity."""
+        return {"intensity": self._intensity}
+
+
+def _aside(lamp: Lamp, metres: float) -> Lamp:
+    if lamp.is_headlight:
+        return lamp
+    x, y, z = lamp.position
+    return replace(lamp, position=(x, y + metres, z))
+
+
 def _swing(about_x: float, about_y: float) -> npt.NDArray[np.float64]:
     cosine, sine = np.cos(about_x), np.sin(about_x)
     first = np.array([[1, 0, 0], [0, cosine, -sine], [0, sine, cosine]])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from fakes import LIGHTS, FakeScene
 
-from distraction_gym.distractions.lights import Light
+from distraction_gym.distractions.lights import Light, LightSweep
 from distraction_gym.errors import UnknownName
 
 
@@ -73,3 +73,22 @@ def test_unknown_names_and_intensity_0():
     with pytest.raises(UnknownName, match="shadows"):
         Light(shadows="none")
     assert lit(Light(0.0, shadows="off")) == LIGHTS
+
+
+def test_a_sweep_goes_to_and_fro_along_y_and_begins_in_the_middle():
+    kind, scene = LightSweep(step=0.5, reach=1.0), FakeScene()
+    for _ in range(2):  # episodes
+        kind.reset(np.random.default_rng(0), scene)
+        lamps = [lit_next(kind, scene) for _ in range(10)]
+        places = [lamp.position[1] for _, lamp in lamps]
+        assert places == [0, 0.5, 1, 0.5, 0, -0.5, -1, -0.5, 0, 0.5]
+        assert all(head == LIGHTS[0] and lamp.direction == (0, 0, -1) for head, lamp in lamps)
+    assert lit(LightSweep(0.5, step=0.5), frames=2)[1].position == (0, 0.25, 3)
+    assert lit(LightSweep(0.0), frames=2) == LIGHTS
+    with pytest.raises(ValueError, match="positive"):
+        LightSweep(step=0)
+
+
+def lit_next(kind, scene):
+    scene.frame(kind)
+    return scene.lamps

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from fakes import MATERIALS, FakeScene
 
-from distraction_gym.distractions.materials import Materials
+from distraction_gym.assets.store import color_table
+from distraction_gym.distractions.materials import Materials, Repaint
 from distraction_gym.errors import UnknownName
 
 
@@ -71,3 +72,29 @@ def test_nothing_changes_at_intensity_0(rng):
     kind.reset(rng, scene)
     scene.frame(kind)
     assert scene.materials() == MATERIALS
+
+
+def test_a_repaint_gives_materials_one_colour_of_a_table_and_the_sky_another():
+    table, seen = color_table("color_hard", "generated"), set()
+    kind = Repaint(names=["self", "decoration"], fade={"floor": 0.25}, assets="generated")
+    for seed in range(30):
+        scene = FakeScene()
+        kind.reset(np.random.default_rng(seed), scene)
+        drawn = kind.describe()
+        assert scene.tints["self"] == scene.tints["decoration"]
+        assert scene.tints["self"] == table[drawn["materials"]]["self_rgb"]
+        assert scene.colors["sky"] == (table[drawn["sky"]]["skybox_rgb"],)
+        assert scene.tints["grid"] == MATERIALS["grid"] and scene.alphas == {"floor": 0.25}
+        seen.add((drawn["materials"], drawn["sky"]))
+    assert len({materials - sky for materials, sky in seen}) > 10, "drawn apart"
+
+
+def test_half_a_repaint_goes_half_way():
+    whole, half = FakeScene(), FakeScene()
+    Repaint(assets="generated").reset(np.random.default_rng(3), whole)
+    kind = Repaint(0.5, fade={"body": 0.0}, assets="generated")
+    kind.reset(np.random.default_rng(3), half)
+    np.testing.assert_allclose(colors(half), (colors(whole) + STOCK) / 2)
+    assert half.alphas == {"body": 0.5}
+    with pytest.raises(UnknownName, match=r"colour table.*'color_hrad'"):
+        Repaint(table="color_hrad", assets="generated")
