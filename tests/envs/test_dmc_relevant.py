@@ -51,7 +51,13 @@ def drawn(domain, name):
 CUP = {f"geom:cup_part_{index}" for index in range(5)}
 FINGER = {"geom:proximal", "geom:proximal_decoration", "geom:distal", "geom:fingertip"}
 SPINNER = {"geom:cap1", "geom:cap2", "geom:spinner_decoration"}
+LEGS = [f"{side}{part}" for side in "bf" for part in ("thigh", "shin", "foot")]
+SIDES = [f"{side}_{part}" for side in ("right", "left") for part in ("thigh", "leg", "foot")]
+HOPPER = ("torso", "nose", "pelvis", "thigh", "calf", "foot")
 IN_THE_PICTURE = {
+    ("cheetah", "run"): {f"geom:{name}" for name in ("torso", "head", *LEGS)},
+    ("hopper", "stand"): {f"geom:{name}" for name in HOPPER},
+    ("walker", "run"): {f"geom:{name}" for name in ("torso", *SIDES)},
     ("cartpole", "swingup"): {"geom:cart", "geom:pole_1"},
     ("reacher", "easy"): {f"geom:{name}" for name in ("arm", "hand", "finger", "root", "target")},
     ("ball_in_cup", "catch"): {"geom:ball", "tendon:string", *CUP},
@@ -78,6 +84,21 @@ def test_the_mask_is_what_dm_control_draws_of_these_objects(domain, name):
     mask = scene.foreground(scene.render())
     assert (mask == np.any([objects[thing] for thing in wanted], axis=0)).mean() > 0.998
     scene.close()
+
+
+@pytest.mark.render
+def test_the_cheetah_may_have_its_ground():
+    """An ablation of the paper's, of prior knowledge that is wrong: the ground matters too."""
+    masks = []
+    known = relevant("cheetah", "run")
+    for objects in (None, ["geom:ground"], [*known, "geom:ground"]):
+        env = gym.make(env_id("dmcgb", "cheetah_run"), image_size=64)
+        env = AddForegroundMask(env, objects=objects)
+        masks.append(env.reset(seed=0)[1]["foreground"])
+        env.close()
+    body, ground, both = masks
+    assert ground.sum() > 2 * body.sum() and not (body & ground).any()
+    assert (both == body | ground).all()
 
 
 @pytest.mark.render
