@@ -76,6 +76,15 @@ def test_a_gradient_that_is_no_number_stops_it_too():
     assert weight.item() == 0
 
 
+@pytest.mark.parametrize(("clip", "moved"), [(None, 5.0), (6.0, 5.0), (2.0, 2.0)])
+def test_gradients_longer_than_the_clip_are_shortened_to_it(clip, moved):
+    weights = [torch.nn.Parameter(torch.zeros(())) for _ in range(2)]
+    optimizer = torch.optim.SGD(weights, 1.0)
+    descend({"root": 3 * weights[0] + 4 * weights[1]}, [optimizer], clip)
+    found = [weight.item() for weight in weights]
+    assert found == pytest.approx([-0.6 * moved, -0.8 * moved], rel=1e-5)
+
+
 def test_one_parameter_of_two_optimizers_is_stepped_by_both():
     weight = torch.nn.Parameter(torch.ones(1))
     optimizers = [torch.optim.SGD([weight], 0.1), torch.optim.SGD([weight], 0.2), None]

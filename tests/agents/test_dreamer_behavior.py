@@ -122,9 +122,10 @@ def test_imagination_goes_from_state_to_state(pair, monkeypatch):
         raw = behavior.actor(state.features)
         std = 0.9 * torch.sigmoid(raw[:, ACTIONS:] + 2) + 0.1
         entropy = (0.5 * math.log(2 * math.pi * math.e) + std.log()).sum(-1)
-        torch.testing.assert_close(dream.entropy[at], entropy)
+        if at < 3:
+            torch.testing.assert_close(dream.entropy[at], entropy)
         state = model.rssm.imagine(state, raw[:, :ACTIONS].tanh())
-    assert len(dream.features) == 4, "horizon states, the real one counted"
+    assert (len(dream.features), len(dream.entropy)) == (4, 3), "horizon states, the real one counted"
 
 
 def test_outlook_is_made_of_the_heads_predictions(pair):

@@ -58,7 +58,8 @@ def slow_probs(x, dense, linear):
 
 
 def slow_mode(probs):
-    return torch.eye(CLASSES, dtype=probs.dtype)[probs.argmax(-1)]
+    one_hot = torch.eye(CLASSES, dtype=probs.dtype)[probs.argmax(-1)]
+    return one_hot + probs - probs.detach()
 
 
 def slow_observe(model, action, first, embed):
@@ -135,13 +136,34 @@ def test_imagining_is_observing_without_a_picture(rssm):
 
 
 def test_a_start_forgets_state_and_action_alone(rssm):
-    state, action = State(rand(2, DETER), rand(2, STOCH, CLASSES)), rand(2, ACTIONS)
+    state, embed = State(rand(2, DETER), rand(2, STOCH, CLASSES)), rand(2, EMBED)
     first = torch.tensor([1.0, 0.0], dtype=torch.float64)
-    after, zeroed = restart(state, action, first, rssm.initial(2))
+    after = restart(state, first, rssm.initial(2))
     torch.testing.assert_close(after.deter[0], torch.tanh(rssm.start))
-    assert torch.equal(zeroed[0], torch.zeros(ACTIONS, dtype=torch.float64))
     torch.testing.assert_close(after.deter[1], state.deter[1])
-    assert torch.equal(zeroed[1], action[1])
+    one, other = (rssm.observe_one(state, rand(2, ACTIONS), first, embed) for _ in range(2))
+    assert torch.equal(one.deter[0], other.deter[0])
+    assert not torch.equal(one.deter[1], other.deter[1])
+
+
+def test_gradients_are_those_of_a_slow_one(rssm):
+    """Weights get theirs after the loop: each must get all of it, and once."""
+    action, embed = rand(1, 5, ACTIONS), rand(1, 5, EMBED)
+    first = torch.tensor([[1.0, 0, 0, 1, 0]], dtype=torch.float64)
+    states, posterior, prior = rssm.observe(action, first, embed)
+    slow = slow_observe(rssm, action[0], first[0], embed[0])
+    found = states.deter[0], states.stoch[0], posterior[0], prior[0]
+    weights = [torch.randn_like(part) for part in found]
+    both = [
+        torch.autograd.grad(
+            sum((w * part).sum() for w, part in zip(weights, parts, strict=True)),
+            [*rssm.parameters()],
+        )
+        for parts in (found, slow)
+    ]
+    for mine, theirs in zip(*both, strict=True):
+        assert theirs.abs().max() > 0
+        torch.testing.assert_close(mine, theirs)
 
 
 def test_gradients_pass_states_actions_and_the_learned_start(rssm):

@@ -47,10 +47,14 @@ def descend(
     if not apart:
         # A parameter in two optimizers (a trunk that auxiliary losses train as well) counts once.
         groups = [list({id(p): p for group in groups for p in group}.values())]
-    norms = [_norm(group, clip).item() for group in groups]
-    if not all(map(math.isfinite, norms)):
-        found = ", ".join(map(str, norms))
+    norms = [_norm(group) for group in groups]
+    known = [norm.item() for norm in norms]
+    if not all(map(math.isfinite, known)):
+        found = ", ".join(map(str, known))
         raise TrainingDiverged(f"the gradient of {' + '.join(losses)} has norm {found}")
+    for group, norm, value in zip(groups, norms, known, strict=True):
+        if clip is not None and value > clip:
+            nn.utils.clip_grads_with_norm_(group, clip, norm)
     for optimizer in stepped:
         optimizer.step()
     return dict(zip(losses, values.unbind(), strict=True))
@@ -89,9 +93,7 @@ def _parameters(optimizer: Optimizer) -> Iterable[nn.Parameter]:
     return (p for group in optimizer.param_groups for p in group["params"])
 
 
-def _norm(parameters: list[nn.Parameter], clip: float | None) -> Tensor:
-    """Return the norm of all gradients together, and scale them down to `clip`."""
-    if clip is not None:
-        return nn.utils.clip_grad_norm_(parameters, clip)
+def _norm(parameters: list[nn.Parameter]) -> Tensor:
+    """Return the norm of all gradients together."""
     gradients = [p.grad for p in parameters if p.grad is not None]
     return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))

@@ -106,7 +106,7 @@ class Behavior(nn.Module):
             returns,
             values[:-1],
             weights(discounts)[:-1],
-            dream.entropy[:-1],
+            dream.entropy,
         )
 
     def actor_loss(self, outlook: Outlook) -> Tensor:

@@ -18,7 +18,7 @@ class Dream(NamedTuple):
     features: Tensor
     """`(H, N, F)`."""
     entropy: Tensor
-    """Of the actor in each state, `(H, N)` nats."""
+    """Of the actor in each state but the last, `(H - 1, N)` nats."""
 
 
 def imagine(model: WorldModel, actor: Actor, start: State, horizon: int) -> Dream:
@@ -32,13 +32,12 @@ def imagine(model: WorldModel, actor: Actor, start: State, horizon: int) -> Drea
         start: Real states `(N, ...)`, detached.
         horizon: How many states a trajectory has, the real one counted.
     """
-    state, features, entropies = start, [], []
-    for at in range(horizon):
-        features.append(state.features)
+    state, features, entropies = start, [start.features], []
+    for _ in range(horizon - 1):
         policy = actor.distribution(features[-1])
         entropies.append(policy.entropy())
-        if at < horizon - 1:
-            state = model.rssm.imagine(state, policy.sample())
+        state = model.rssm.imagine(state, policy.sample())
+        features.append(state.features)
     return Dream(torch.stack(features), torch.stack(entropies))
 
 

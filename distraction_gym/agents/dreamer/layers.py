@@ -59,6 +59,17 @@ class Dense(nn.Sequential):
         super().__init__(linear, nn.LayerNorm(outputs, eps=EPSILON), nn.SiLU())
         self.apply(start_normal)
 
+    @property
+    def weight(self) -> Tensor:
+        """The linear layer's, `(outputs, inputs)`."""
+        weight: Tensor = self[0].weight
+        return weight
+
+    def rest(self, hidden: Tensor) -> Tensor:
+        """Apply what follows on the linear layer."""
+        normal: Tensor = self[2](self[1](hidden))
+        return normal
+
 
 class MLP(nn.Sequential):
     """Dense layers, then one linear layer without activation.

@@ -5,6 +5,7 @@ DreamerV3 (arXiv 2301.04104), equation 3, with the sizes and cells of its Januar
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -12,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from distraction_gym.agents.dreamer.distributions import mode_one_hot, sample_one_hot, unimix
+from distraction_gym.agents.dreamer.late import LateLinear
 from distraction_gym.agents.dreamer.layers import EPSILON, Dense, start_normal, start_uniform
 
 
@@ -42,9 +44,11 @@ class NormGRU(nn.Module):
         self.norm = nn.LayerNorm(3 * size, eps=EPSILON)
         self.apply(start_normal)
 
-    def forward(self, inputs: Tensor, state: Tensor) -> Tensor:
-        """Return the next state `(B, size)`."""
-        gates = self.norm(self.linear(torch.cat([inputs, state], dim=-1)))
+    def forward(
+        self, inputs: Tensor, state: Tensor, linear: Callable[[Tensor], Tensor] | None = None
+    ) -> Tensor:
+        """Return the next state `(B, size)`; `linear` stands in for the layer of that name."""
+        gates = self.norm((linear or self.linear)(torch.cat([inputs, state], dim=-1)))
         reset, candidate, update = gates.chunk(3, dim=-1)
         candidate = torch.tanh(torch.sigmoid(reset) * candidate)
         return torch.lerp(state, candidate, torch.sigmoid(update - 1.0))
@@ -96,7 +100,8 @@ class RSSM(nn.Module):
 
     def posterior(self, deter: Tensor, embed: Tensor) -> Tensor:
         """Return log-probabilities of z `(..., stoch, classes)` given h and a picture."""
-        return self._posterior(deter, self._read(embed))
+        logits = self.posterior_logits(self.posterior_hidden(torch.cat([deter, embed], dim=-1)))
+        return unimix(logits.unflatten(-1, self.shape))
 
     def step(self, state: State, action: Tensor) -> Tensor:
         """Return the next h `(B, deter)` after an action `(B, A)` in [-1, 1]."""
@@ -110,7 +115,8 @@ class RSSM(nn.Module):
 
     def observe_one(self, state: State, action: Tensor, first: Tensor, embed: Tensor) -> State:
         """Return the state after one more picture; arguments as `restart` and `posterior`."""
-        deter = self.step(*restart(state, action, first, self.initial(1)))
+        before = restart(state, first, self.initial(1))
+        deter = self.step(before, action * (1 - first)[:, None])
         return State(deter, sample_one_hot(self.posterior(deter, embed)))
 
     def observe(self, action: Tensor, first: Tensor, embed: Tensor) -> tuple[State, Tensor, Tensor]:
@@ -125,43 +131,56 @@ class RSSM(nn.Module):
             The states `(B, T, ...)`, and log-probabilities `(B, T, stoch, classes)` of posterior
             and prior.
         """
-        initial, seen = self.initial(len(action)), self._read(embed)
+        initial, late = self.initial(len(action)), self._late(action, first, embed)
         state, states, posteriors = initial, [], []
         for at in range(action.shape[1]):
-            deter = self.step(*restart(state, action[:, at], first[:, at], initial))
-            posteriors.append(self._posterior(deter, seen[:, at]))
+            before = restart(state, first[:, at], initial)
+            hidden = self.inputs.rest(late.inputs(before.stoch.flatten(-2)))
+            deter = self.cell(hidden, before.deter, late.cell)
+            logits = late.logits(self.posterior_hidden.rest(late.hidden(deter)))
+            posteriors.append(unimix(logits.unflatten(-1, self.shape)))
             state = State(deter, sample_one_hot(posteriors[-1]))
             states.append(state)
         deters, stochs = (torch.stack(part, dim=1) for part in zip(*states, strict=True))
         # The prior asks for nothing but h: all its steps at once.
         return State(deters, stochs), torch.stack(posteriors, dim=1), self.prior(deters)
 
-    def _read(self, embed: Tensor) -> Tensor:
-        """Do the picture's part of the posterior's first layer, of all steps at once."""
-        return F.linear(embed, self._first_weight()[:, self.deter :])
+    def _late(self, action: Tensor, first: Tensor, embed: Tensor) -> _Late:
+        """Return the linear layers of `observe`; what does not depend on states is worked out."""
+        latents = self.shape[0] * self.shape[1]
+        from_latents, from_action = self.inputs.weight.split([latents, action.shape[-1]], 1)
+        from_deter, from_embed = self.posterior_hidden.weight.split(
+            [self.deter, embed.shape[-1]], 1
+        )
+        acted = F.linear(action * (1 - first)[..., None], from_action)
+        gates, bias = self.cell.linear.weight, self.posterior_logits.bias
+        nothing = acted.new_zeros(()).expand(*first.shape, len(gates))
+        return _Late(
+            LateLinear(from_latents, acted),
+            LateLinear(gates, nothing),
+            LateLinear(from_deter, F.linear(embed, from_embed)),
+            LateLinear(self.posterior_logits.weight, bias.expand(*first.shape, -1)),
+        )
 
-    def _posterior(self, deter: Tensor, seen: Tensor) -> Tensor:
-        _, norm, activation = self.posterior_hidden
-        hidden = F.linear(deter, self._first_weight()[:, : self.deter]) + seen
-        logits = self.posterior_logits(activation(norm(hidden)))
-        return unimix(logits.unflatten(-1, self.shape))
 
-    def _first_weight(self) -> Tensor:
-        linear = self.posterior_hidden[0]
-        assert isinstance(linear, nn.Linear)
-        return linear.weight
+class _Late(NamedTuple):
+    """The linear layers of a step, in their order."""
+
+    inputs: LateLinear
+    cell: LateLinear
+    hidden: LateLinear
+    logits: LateLinear
 
 
-def restart(state: State, action: Tensor, first: Tensor, initial: State) -> tuple[State, Tensor]:
-    """Put the initial state and no action where an episode begins.
+def restart(state: State, first: Tensor, initial: State) -> State:
+    """Put the initial state where an episode begins.
 
     Args:
         state: Of the step before.
-        action: `(B, A)` that led to the present picture.
         first: `(B,)` 1 where the present picture is an episode's first, else 0.
         initial: What to put there.
     """
     first = first[:, None]
     deter = torch.lerp(state.deter, initial.deter, first)
     stoch = torch.lerp(state.stoch, initial.stoch, first[..., None])
-    return State(deter, stoch), action * (1 - first)
+    return State(deter, stoch)
