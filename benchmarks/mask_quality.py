@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sd_on_mini import Agent, arguments, masks_in_training, means, plan, shown
+from sd_on_mini import Agent, arguments, interval, masks_in_training, means, plan, shown
 
 from distraction_gym.bench.grid import Grid, read_grid, run_grids
 from distraction_gym.bench.plot import GRID, INK
@@ -89,7 +89,7 @@ def point(name: str, grid: Grid, out: Path, test: str) -> Point:
     return {
         **{"name": name, "sweep": sweep, "loss": loss, "masks": grid.overrides["masks"]},
         "returns": returns,
-        "interval": over_seeds(list(returns.values())) if returns else None,
+        "interval": interval(list(returns.values())),
         **{key: float(np.mean([run[key] for run in runs])) for key in (runs[0] if runs else ())},
     }
 
@@ -100,9 +100,10 @@ def table(points: Sequence[Point]) -> str:
     head = ["masks", "loss", "return", *names, "seeds"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for found in points:
+        seeds = list(found["returns"].values())
         values = [f"{found[key]:.2f}" if key in found else "" for key in names]
-        cells = [_worse(found["masks"]), found["loss"], shown(found["interval"]), *values]
-        lines.append(f"| {' | '.join([*cells, str(len(found['returns']))])} |")
+        cells = [_worse(found["masks"]), found["loss"], shown(over_seeds(seeds)), *values]
+        lines.append(f"| {' | '.join([*cells, str(len(seeds))])} |")
     return "\n".join(lines)
 
 
@@ -117,7 +118,7 @@ def draw(points: Sequence[Point], path: Path, test: str) -> None:
     panels = figure.subplots(1, len(AXES), sharey=True)
     for panel, (key, title) in zip(panels, AXES.items(), strict=True):
         for found in points:
-            mean, low, high = found["interval"]
+            mean, low, high = over_seeds(list(found["returns"].values()))
             color, mark = COLORS[found["loss"]], MARKS[found["sweep"]]
             panel.plot([found[key]] * 2, [low, high], color=color, lw=2, alpha=0.3)
             panel.plot(found[key], mean, mark, color=color, ms=6)

@@ -134,11 +134,11 @@ def table(found: Mapping[str, Sequence[Record]], train_mode: str) -> str:
         share = shown(ratio(found, name, test), "{:.2f}")
         seeds = str(len(means(records, test)))
         lines.append(f"| {' | '.join([AGENTS[name].title, *returns, share, seeds])} |")
-    lines += ["", f"Differences under {test}, seed by seed:", ""]
-    for one, other in PAIRS:
-        if one in found and other in found:
-            titles = f"{AGENTS[one].title} - {AGENTS[other].title}"
-            lines.append(f"- {titles}: {shown(difference(found, one, other, test))}")
+    pairs = [pair for pair in PAIRS if set(pair) <= set(found)]
+    lines += ["", f"Differences under {test}, seed by seed:", ""] if pairs else []
+    for one, other in pairs:
+        titles = f"{AGENTS[one].title} - {AGENTS[other].title}"
+        lines.append(f"- {titles}: {shown(difference(found, one, other, test))}")
     return "\n".join(lines)
 
 
@@ -151,9 +151,14 @@ def summary(name: str, found: Mapping[str, Sequence[Record]], grid: Grid, out: P
         **{"agent": name, "train_mode": grid.train_mode, "settings": dict(grid.overrides)},
         "steps": min(record.steps for record in records),
         "returns": returns,
-        "intervals": {mode: over_seeds(list(found.values())) for mode, found in returns.items()},
+        "intervals": {mode: interval(list(each.values())) for mode, each in returns.items()},
         "masks": [masks_in_training(folder) for folder in folders if (folder / "logs").exists()],
     }
+
+
+def interval(values: Sequence[float]) -> list[float] | None:
+    """Return mean, low and high over seeds, or None where there are no two."""
+    return list(over_seeds(values)) if len(values) > 1 else None
 
 
 def means(records: Sequence[Record], mode: str) -> dict[int, float]:
