@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from distraction_gym.envs.adroit.tasks import TASKS, Task
-from distraction_gym.errors import require
+from distraction_gym.errors import MissingExtra
 from distraction_gym.registry import unknown
 from distraction_gym.scenes.gl import load_mujoco
 from distraction_gym.scenes.mujoco import MujocoScene
@@ -178,9 +179,13 @@ def compiled(task: Task) -> Any:
     Raises:
         MissingExtra: without gymnasium-robotics.
     """
-    package = require("gymnasium_robotics", "adroit")
-    assert package.__file__ is not None
-    folder = Path(package.__file__).parent / "envs" / "assets" / "adroit_hand"
+    # Found and not imported: that would load, register and announce every environment of theirs.
+    package = importlib.util.find_spec("gymnasium_robotics")
+    if package is None or package.origin is None:
+        raise MissingExtra(
+            "gymnasium-robotics is not installed. Type:  pip install 'distraction-gym[adroit]'"
+        )
+    folder = Path(package.origin).parent / "envs" / "assets" / "adroit_hand"
     spec = mujoco.MjSpec.from_file(str(folder / task.model))
     for name, pose in task.cameras.items():
         camera = spec.camera(name) or spec.worldbody.add_camera(name=name)
