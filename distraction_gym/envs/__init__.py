@@ -1,5 +1,6 @@
 """The suites: one folder each. The tables here import no simulator."""
 
+from distraction_gym.envs.adroit import SUITE as ADROIT
 from distraction_gym.envs.arm import SUITE as ARM
 from distraction_gym.envs.dcs import SUITE as DCS
 from distraction_gym.envs.dmcgb import SUITE as DMCGB
@@ -7,7 +8,7 @@ from distraction_gym.envs.dmcgb2 import SUITE as DMCGB2
 from distraction_gym.envs.metaworld import SUITE as METAWORLD
 from distraction_gym.envs.mini import SUITE as MINI
 
-TABLES = (MINI, DMCGB, DMCGB2, DCS, METAWORLD, ARM)
+TABLES = (MINI, DMCGB, DMCGB2, DCS, ADROIT, METAWORLD, ARM)
 
 
 def __getattr__(name: str) -> object:
