@@ -262,3 +262,26 @@ def test_head_losses():
     p = goes_on.mean(features)
     slow = -(target * p.log() + (1 - target) * (1 - p).log())
     torch.testing.assert_close(goes_on.loss(features, target), slow)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_gradients_that_come_late_are_the_same(layers):
+    network, inputs = MLP(4, 3, 6, layers, 1.0).double(), torch.randn(2, 5, 4).double()
+    nn.init.normal_(network[-1].bias)
+    late = network.late(2, 5)
+    found = torch.stack([late(inputs[:, at]) for at in range(5)], dim=1)
+    weight = torch.randn(2, 5, 3).double()
+    weight[:, 2] = 0  # a step that no loss reads
+    expected = network(inputs)
+    torch.testing.assert_close(found, expected)
+    grads = [torch.autograd.grad(x, [*network.parameters()], weight) for x in (found, expected)]
+    torch.testing.assert_close(*grads)
+
+
+def test_a_late_gradient_leaves_out_steps_that_are_not_read():
+    network, inputs = MLP(4, 3, 6, 1, 1.0).double(), torch.randn(2, 5, 4).double()
+    late = network.late(2, 5)
+    found = [late(inputs[:, at]) for at in range(5)]
+    losses = found[3].sum(), network(inputs[:, 3]).sum()
+    grads = [torch.autograd.grad(x, [*network.parameters()]) for x in losses]
+    torch.testing.assert_close(*grads)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -57,3 +59,8 @@ class Actor(MLP):
     def distribution(self, features: Tensor) -> BoundedNormal:
         """Return the distribution of actions `(..., A)` given features `(..., F)`, detached."""
         return BoundedNormal.of(*self(features.detach()).chunk(2, dim=-1))
+
+    def late_distribution(self, batch: int, steps: int) -> Callable[[Tensor], BoundedNormal]:
+        """Return `distribution` for so many steps of a loop."""
+        network = self.late(batch, steps)
+        return lambda features: BoundedNormal.of(*network(features.detach()).chunk(2, dim=-1))

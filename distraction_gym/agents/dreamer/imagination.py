@@ -33,8 +33,9 @@ def imagine(model: WorldModel, actor: Actor, start: State, horizon: int) -> Drea
         horizon: How many states a trajectory has, the real one counted.
     """
     state, features, entropies = start, [start.features], []
+    distribution = actor.late_distribution(len(start.deter), horizon - 1)
     for _ in range(horizon - 1):
-        policy = actor.distribution(features[-1])
+        policy = distribution(features[-1])
         entropies.append(policy.entropy())
         state = model.rssm.imagine(state, policy.sample())
         features.append(state.features)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 
@@ -25,6 +25,12 @@ class LateLinear:
         self.turned = weight.detach().t()
         self.inputs: list[Tensor] = []
         self.added = _Late.apply(weight, added, self.inputs).unbind(1)
+
+    @classmethod
+    def of(cls, linear: nn.Linear, batch: int, steps: int) -> LateLinear:
+        """Return a layer as it is, for so many steps."""
+        bias = linear.weight.new_zeros(()) if linear.bias is None else linear.bias
+        return cls(linear.weight, bias.expand(batch, steps, linear.out_features))
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """Return the next step's result `(B, out)` of its inputs `(B, in)`."""

@@ -7,10 +7,13 @@ Source: the PyTorch port of January 2023's DreamerV3, NM512/dreamerv3-torch (`ne
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from distraction_gym.agents.dreamer.late import LateLinear
 
 EPSILON = 1e-3
 _CUT_STD = 0.87962566103423978
@@ -60,10 +63,10 @@ class Dense(nn.Sequential):
         self.apply(start_normal)
 
     @property
-    def weight(self) -> Tensor:
-        """The linear layer's, `(outputs, inputs)`."""
-        weight: Tensor = self[0].weight
-        return weight
+    def linear(self) -> nn.Linear:
+        """The first layer."""
+        linear: nn.Linear = self[0]  # type: ignore[assignment]
+        return linear
 
     def rest(self, hidden: Tensor) -> Tensor:
         """Apply what follows on the linear layer."""
@@ -87,6 +90,20 @@ class MLP(nn.Sequential):
         last = nn.Linear(sizes[-1], outputs)
         super().__init__(*(Dense(a, b) for a, b in pairwise(sizes)), last)
         start_uniform(last, scale)
+
+    def late(self, batch: int, steps: int) -> Callable[[Tensor], Tensor]:
+        """Return the network for so many steps of a loop, made of `LateLinear`."""
+        hidden = [part for part in self if isinstance(part, Dense)]
+        linear = [LateLinear.of(part.linear, batch, steps) for part in hidden]
+        last: nn.Linear = self[-1]  # type: ignore[assignment]
+        output = LateLinear.of(last, batch, steps)
+
+        def network(inputs: Tensor) -> Tensor:
+            for part, layer in zip(hidden, linear, strict=True):
+                inputs = part.rest(layer(inputs))
+            return output(inputs)
+
+        return network
 
 
 class ChannelNorm(nn.LayerNorm):

@@ -96,12 +96,12 @@ class RSSM(nn.Module):
     def prior(self, deter: Tensor) -> Tensor:
         """Return log-probabilities of z `(..., stoch, classes)` given h."""
         logits = self.prior_logits(self.prior_hidden(deter))
-        return unimix(logits.unflatten(-1, self.shape))
+        return self._mixed(logits)
 
     def posterior(self, deter: Tensor, embed: Tensor) -> Tensor:
         """Return log-probabilities of z `(..., stoch, classes)` given h and a picture."""
         logits = self.posterior_logits(self.posterior_hidden(torch.cat([deter, embed], dim=-1)))
-        return unimix(logits.unflatten(-1, self.shape))
+        return self._mixed(logits)
 
     def step(self, state: State, action: Tensor) -> Tensor:
         """Return the next h `(B, deter)` after an action `(B, A)` in [-1, 1]."""
@@ -138,28 +138,26 @@ class RSSM(nn.Module):
             hidden = self.inputs.rest(late.inputs(before.stoch.flatten(-2)))
             deter = self.cell(hidden, before.deter, late.cell)
             logits = late.logits(self.posterior_hidden.rest(late.hidden(deter)))
-            posteriors.append(unimix(logits.unflatten(-1, self.shape)))
+            posteriors.append(self._mixed(logits))
             state = State(deter, sample_one_hot(posteriors[-1]))
             states.append(state)
         deters, stochs = (torch.stack(part, dim=1) for part in zip(*states, strict=True))
         # The prior asks for nothing but h: all its steps at once.
         return State(deters, stochs), torch.stack(posteriors, dim=1), self.prior(deters)
 
+    def _mixed(self, logits: Tensor) -> Tensor:
+        return unimix(logits.reshape(*logits.shape[:-1], *self.shape))
+
     def _late(self, action: Tensor, first: Tensor, embed: Tensor) -> _Late:
         """Return the linear layers of `observe`; what does not depend on states is worked out."""
-        latents = self.shape[0] * self.shape[1]
-        from_latents, from_action = self.inputs.weight.split([latents, action.shape[-1]], 1)
-        from_deter, from_embed = self.posterior_hidden.weight.split(
-            [self.deter, embed.shape[-1]], 1
-        )
+        from_latents, from_action = _columns(self.inputs, self.shape[0] * self.shape[1])
+        from_deter, from_embed = _columns(self.posterior_hidden, self.deter)
         acted = F.linear(action * (1 - first)[..., None], from_action)
-        gates, bias = self.cell.linear.weight, self.posterior_logits.bias
-        nothing = acted.new_zeros(()).expand(*first.shape, len(gates))
         return _Late(
             LateLinear(from_latents, acted),
-            LateLinear(gates, nothing),
+            LateLinear.of(self.cell.linear, *first.shape),
             LateLinear(from_deter, F.linear(embed, from_embed)),
-            LateLinear(self.posterior_logits.weight, bias.expand(*first.shape, -1)),
+            LateLinear.of(self.posterior_logits, *first.shape),
         )
 
 
@@ -170,6 +168,12 @@ class _Late(NamedTuple):
     cell: LateLinear
     hidden: LateLinear
     logits: LateLinear
+
+
+def _columns(layer: Dense, first: int) -> tuple[Tensor, ...]:
+    """Return a layer's weights of its first inputs, and of the others."""
+    weight = layer.linear.weight
+    return torch.split_with_sizes(weight, [first, weight.shape[1] - first], dim=1)
 
 
 def restart(state: State, first: Tensor, initial: State) -> State:
