@@ -7,8 +7,10 @@ from distraction_gym.envs.dmcgb import SUITE as DMCGB
 from distraction_gym.envs.dmcgb2 import SUITE as DMCGB2
 from distraction_gym.envs.metaworld import SUITE as METAWORLD
 from distraction_gym.envs.mini import SUITE as MINI
+from distraction_gym.envs.sd import SUITE as SD
+from distraction_gym.envs.unitree import SUITE as UNITREE
 
-TABLES = (MINI, DMCGB, DMCGB2, DCS, ADROIT, METAWORLD, ARM)
+TABLES = (MINI, DMCGB, DMCGB2, DCS, SD, ADROIT, UNITREE, METAWORLD, ARM)
 
 
 def __getattr__(name: str) -> object:

@@ -42,10 +42,13 @@ def sampled(name: str) -> list[str]:
 _FEW = [
     env_id("dmcgb2", "cartpole_swingup", "color_video_easy"),
     env_id("dcs", "reacher_easy", "beta_05"),
+    env_id("sd", "cheetah_run", "video_train"),
+    env_id("unitree", "walk", "color_hard"),
+    env_id("unitree", "stand", "video_hard"),
     env_id("arm", "push", "test2"),
     env_id("arm", "hammerall", "video_hard"),
 ]
-SIMULATORS = {"arm": "mujoco"}
+SIMULATORS = {"arm": "mujoco", "unitree": "mujoco"}
 """What a suite's IDs need; the others', dm_control."""
 CHECKED = [
     *of_suite("mini"),
