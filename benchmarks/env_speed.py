@@ -5,7 +5,8 @@
     python benchmarks/env_speed.py --cases dmcgb-video_hard@fast dcs-hard_dynamic --beside peers.py
 
 The raw floor is dm_control alone: the control steps of one agent step and one `physics.render`.
-A case is `suite-mode` or `suite-mode@quality`, or `kind:noise` for one distraction on the clean
+A case is `suite-mode`, or `suite-task-mode` where the suite has other tasks, with `@quality` if it is
+not the standard one; or `kind:noise` for one distraction on the clean
 task. `--beside` names a Python file with a function `cases(task)` that returns
 `{name: object}`, each object with `dim`, `reset()` and `step(action)`: other packages'
 environments, with the same task, action repeat, picture size and stack.
@@ -52,6 +53,8 @@ CASES = (
     "dmcgb2-video_hard",
     "dcs-beta_01",
     "dcs-hard_dynamic",
+    "arm-pegbox-clean",
+    "arm-pegbox-video_hard",
 )
 
 
@@ -66,8 +69,8 @@ def make(args: argparse.Namespace, case: str) -> gym.Env:
         "disable_env_checker": True,
     }
     if not name.startswith("kind:"):
-        suite, _, mode = name.partition("-")
-        return gym.make(env_id(suite, args.task, mode), **options)
+        suite, *task, mode = name.split("-")
+        return gym.make(env_id(suite, *(task or [args.task]), mode), **options)
     env = gym.make(env_id("dmcgb", args.task), **options)
     while not isinstance(env, DistractionWrapper):
         env = env.env
