@@ -53,6 +53,9 @@ CASES = (
     "dmcgb2-video_hard",
     "dcs-beta_01",
     "dcs-hard_dynamic",
+    "adroit-door-clean",
+    "adroit-door-clean@fast",
+    "adroit-door-video_hard",
     "arm-pegbox-clean",
     "arm-pegbox-video_hard",
 )
