@@ -38,17 +38,24 @@ def sampled(name: str) -> list[str]:
     return [param for param in of_suite(name) if param.values[0] in first | rotating]
 
 
-# One of each suite that shares its builder with dmcgb.
+# A few of the other suites.
 _FEW = [
     env_id("dmcgb2", "cartpole_swingup", "color_video_easy"),
     env_id("dcs", "reacher_easy", "beta_05"),
     env_id("sd", "cheetah_run", "video_train"),
     env_id("unitree", "walk", "color_hard"),
     env_id("unitree", "stand", "video_hard"),
+    env_id("adroit", "pen", "video_hard"),
     env_id("arm", "push", "test2"),
     env_id("arm", "hammerall", "video_hard"),
+    env_id("metaworld", "door_open", "video_hard"),
 ]
-SIMULATORS = {"arm": "mujoco", "unitree": "mujoco"}
+SIMULATORS = {
+    "adroit": "gymnasium_robotics",
+    "arm": "mujoco",
+    "unitree": "mujoco",
+    "metaworld": "metaworld",
+}
 """What a suite's IDs need; the others', dm_control."""
 CHECKED = [
     *of_suite("mini"),
