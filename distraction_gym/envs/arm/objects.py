@@ -1,6 +1,7 @@
 """What stands on the table, as MJCF: sizes, masses and colours of SMG's models.
 
-Materials `block` and `board` carry the scene's colour; `HELD` is fixed to the arm's last link.
+Materials `block` and `board` carry the scene's colour; `HELD` is fixed to the arm's last link. All
+joints, free ones too, have the armature of SMG's defaults, so that things hardly turn.
 """
 
 from __future__ import annotations

@@ -47,6 +47,7 @@ CAMERAS = ("third_person", "first_person")
 _FOCAL, _WINDOW, _OFF_AXIS = 320 / math.tan(math.radians(12.5)), 448, 96
 _EYE = ((0.15, -0.05, -0.25), (3.14159, 0.2, -1.5708))  # in the frame of link7; radians
 _NEAR = 0.05  # metres from the eye to the board, which hides what is 16 pixels above the axis
+
 _HELD = """
 <mujoco>
   <compiler angle="radian" autolimits="true"/>
