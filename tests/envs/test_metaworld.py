@@ -44,7 +44,7 @@ def play(env, count=12):
     seen = []
     for action in actions(count):
         obs, reward, *_, info = env.step(action)
-        seen.append([*obs, reward, info["success"], *env.data.qpos])
+        seen.append([*obs, reward, float(info["success"]), *env.data.qpos])
     return np.array(seen)
 
 
@@ -57,7 +57,7 @@ def test_the_tasks_are_meta_worlds():
 
 
 def test_welds_hold_meta_worlds_numbers_in_any_version_of_mujoco():
-    model = sawyer.sawyer_class("reach")().model
+    model = sawyer.MetaWorldEnv("reach").model
     (row,) = model.eq_data
     np.testing.assert_array_equal(row, STOCK_WELD + [0.0] * (row.size - len(STOCK_WELD)))
 
@@ -72,9 +72,9 @@ def test_an_episode_is_meta_worlds_bit_for_bit(task):
 
     own = sawyer.env_dict.ENV_CLS_MAP[f"{task.replace('_', '-')}-v3"]
     theirs = type("Stock", (own,), {"reset_mocap_welds": weld})()
-    ours = sawyer.sawyer_class(task)()
+    ours = sawyer.MetaWorldEnv(task)
     first, _ = ours.reset(seed=5)
-    theirs._set_task_called, theirs._last_rand_vec = True, ours._last_rand_vec
+    theirs._set_task_called, theirs._last_rand_vec = True, ours.sawyer._last_rand_vec
     theirs._partially_observable = False
     del theirs.sawyer_observation_space
     np.testing.assert_array_equal(first, theirs.reset()[0])
@@ -83,7 +83,7 @@ def test_an_episode_is_meta_worlds_bit_for_bit(task):
 
 @pytest.mark.parametrize("task", FEW)
 def test_a_seed_gives_the_same_episode_whatever_came_before(task):
-    env = sawyer.sawyer_class(task)()
+    env = sawyer.MetaWorldEnv(task)
     first, _ = env.reset(seed=1)
     told = play(env)
     unseeded, _ = env.reset()
@@ -118,12 +118,12 @@ def solve(task, seed=0, steps=250):
     policy = policies.ENV_POLICY_MAP[f"{task.replace('_', '-')}-v3"]()
     env = blindfold(make(task))
     env.reset(seed=seed)
-    state = env.unwrapped._get_obs()
+    state = env.unwrapped.sawyer._get_obs()
     told = []
     for _ in range(steps):
         action = np.clip(policy.get_action(state), -1, 1).astype(np.float32)
         *_, terminated, truncated, info = env.step(action)
-        state = env.unwrapped._last_stable_obs
+        state = env.unwrapped.sawyer._last_stable_obs
         told.append((terminated, truncated, info["success"], info["is_success"]))
     env.close()
     return np.array(told).T
@@ -145,9 +145,9 @@ def test_scripted_policies_succeed_through_our_wrappers(task):
 
 
 def test_a_new_episode_has_not_succeeded():
-    env = sawyer.sawyer_class("reach")()
+    env = sawyer.MetaWorldEnv("reach")
     env.reset(seed=0)
-    env._target_pos = env.tcp_center.copy()
+    env.sawyer._target_pos = env.sawyer.tcp_center.copy()
     assert env.step(np.zeros(4, np.float32))[-1]["is_success"]
     env.reset(seed=0)
     assert not env.step(np.zeros(4, np.float32))[-1]["is_success"]
@@ -175,7 +175,7 @@ def test_the_picture_is_meta_worlds_turned_by_half_a_turn():
     env = make("coffee_button", image_size=64, frame_stack=1, render_quality="standard")
     env.reset(seed=3)
     ours = env.unwrapped
-    model = mujoco.MjModel.from_xml_path(ours.model_name)
+    model = mujoco.MjModel.from_xml_path(ours.sawyer.model_name)
     model.body("coffee_machine").pos = ours.model.body("coffee_machine").pos
     data = mujoco.MjData(model)
     data.qpos[:], data.mocap_pos[:] = ours.data.qpos, ours.data.mocap_pos
@@ -193,7 +193,7 @@ def test_the_picture_is_meta_worlds_turned_by_half_a_turn():
 
 @pytest.mark.parametrize("camera", ["corner", "corner2", "corner3", "corner4"])
 def test_no_camera_stands_on_its_head(camera):
-    env = sawyer.sawyer_class("reach")()
+    env = sawyer.MetaWorldEnv("reach")
     up = env.data.cam(camera).xmat.reshape(3, 3)[:, 1]
     assert up[2] > 0.4
     if camera == "corner4":
@@ -229,7 +229,7 @@ def test_what_matters_is_what_is_neither_room_nor_table():
 
 @pytest.mark.parametrize(("task", "bodies"), [("pick_out_of_hole", 3), ("hand_insert", 1)])
 def test_tables_with_a_hole_do_not_matter_either(task, bodies):
-    model = sawyer.sawyer_class(task)().model
+    model = sawyer.MetaWorldEnv(task).model
     assert len(behind(model)["floor"]) == bodies
     assert "body:obj" in relevant(model) and not set(behind(model)["floor"]) & set(relevant(model))
 

@@ -10,10 +10,10 @@ import numpy as np
 from distraction_gym.envs import pictures
 from distraction_gym.envs.metaworld import TASKS
 from distraction_gym.envs.metaworld.pipelines import pipeline
-from distraction_gym.envs.metaworld.sawyer import sawyer_class
+from distraction_gym.envs.metaworld.sawyer import CAMERA, MetaWorldEnv
 from distraction_gym.registry import unknown
 
-ACTION_REPEAT, EPISODE, CAMERA = 2, 500, "corner2"
+ACTION_REPEAT, EPISODE = 2, 500
 TABLE, FLOOR = ("table_wood", "wall_metal"), "basic_floor"
 """Materials of the table and its rim, and of the floor beneath."""
 
@@ -56,11 +56,11 @@ def make(
     """
     if task not in TASKS:
         raise unknown("task of suite 'metaworld'", task, TASKS)
-    env = sawyer_class(task)(render_mode)
+    env = MetaWorldEnv(task, render_mode)
     return pictures.observe(
         env,
         pipeline(mode, lab(env.model)),
-        control_step=env.dt,
+        control_step=env.sawyer.dt,
         episode=EPISODE,
         action_repeat=ACTION_REPEAT if action_repeat is None else action_repeat,
         image_size=image_size,

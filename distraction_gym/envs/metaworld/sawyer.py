@@ -22,6 +22,7 @@ mujoco = load_mujoco()  # before Meta-World, which imports it
 env_dict: Any = require("metaworld.env_dict", "metaworld")
 stock: Any = require("metaworld.sawyer_xyz_env", "metaworld")
 
+CAMERA = "corner2"
 CORNER4 = (0.75, 0.075, 0.7)
 """Metres. Meta-World has this camera from version 3.1 on; before, papers moved corner2 there."""
 _WELD = np.array([0, 0, 0, 0, 0, 0, -1, 0, 0, 0, 5.0])
@@ -29,54 +30,98 @@ _WELD = np.array([0, 0, 0, 0, 0, 0, -1, 0, 0, 0, 5.0])
 _HALF_TURN = np.array([0.0, 0, 0, 1])
 
 
-class Sawyer(stock.SawyerXYZEnv):
-    """What the classes made by `sawyer_class` add to Meta-World's.
+State = npt.NDArray[np.float64]
+
+
+class MetaWorldEnv(gym.Env[State, npt.NDArray[np.float32]]):
+    """A task of Meta-World: states as observations, without a time limit.
 
     Seeds draw the places of goal and objects anew in every episode, where Meta-World draws from 50
-    prepared ones. The state holds the goal. There is no time limit.
+    prepared ones. The state holds the goal. Around Meta-World's environment, not one of its
+    classes: their `compute_reward` makes checkers take them for goal-conditioned ones.
 
     `info` of every control step: `"success"`, whether the goal holds now, and `"is_success"`,
     whether it has held in this episode.
+
+    Attributes: `model` and `data`, the raw structures; `sawyer`, Meta-World's environment.
+
+    Args:
+        task: A name in the suite's `TASKS`.
+        render_mode: `"rgb_array"` or None.
     """
+
+    def __init__(self, task: str, render_mode: str | None = None) -> None:
+        self.sawyer = sawyer_class(task)(render_mode)
+        self.render_mode = render_mode
+        self.metadata = {"render_modes": ["rgb_array"], "render_fps": round(1 / self.sawyer.dt)}
+        self.action_space = self.sawyer.action_space
+        self.observation_space = self.sawyer.observation_space
+        self._has_succeeded = False
+
+    @property
+    def model(self) -> Any:
+        """The `mujoco.MjModel`."""
+        return self.sawyer.model
+
+    @property
+    def data(self) -> Any:
+        """The `mujoco.MjData`."""
+        return self.sawyer.data
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[State, dict[str, Any]]:
+        """Start an episode; the seed feeds the stream called "physics"."""
+        super().reset(seed=seed)
+        if seed is not None:
+            self.np_random = stream(seed, "physics")
+        self._has_succeeded = False
+        self.sawyer.np_random = self.np_random
+        return self.sawyer.draw_anew()
+
+    def step(
+        self, action: npt.NDArray[np.float32]
+    ) -> tuple[State, float, bool, bool, dict[str, Any]]:
+        """Take one control step; success does not end the episode."""
+        obs, reward, terminated, truncated, info = self.sawyer.step(action)
+        success = bool(info["success"])
+        self._has_succeeded |= success
+        info = {**info, "success": success, "is_success": self._has_succeeded}
+        return obs, float(reward), terminated, truncated, info
+
+    def render(self) -> Any:
+        """Return Meta-World's own picture, `(480, 480, 3)` uint8."""
+        return self.sawyer.render()
+
+    def close(self) -> None:
+        """Free Meta-World's renderer."""
+        self.sawyer.close()
+
+
+class Sawyer(stock.SawyerXYZEnv):
+    """What the classes made by `sawyer_class` add to Meta-World's."""
 
     task: str
     max_path_length = sys.maxsize
 
     def __init__(self, render_mode: str | None = None) -> None:
-        super().__init__(render_mode=render_mode)
+        super().__init__(render_mode=render_mode, camera_name=CAMERA)
         self._set_task_called = True  # a seed takes the place of Meta-World's set_task
         self.seeded_rand_vec = True
         self._partially_observable = False
         del self.sawyer_observation_space  # cached, without the goal
         self.observation_space = self.sawyer_observation_space
-        self._has_succeeded = False
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[npt.NDArray[np.float64], dict[str, Any]]:
-        """Start an episode; the seed feeds the stream called "physics"."""
-        gym.Env.reset(self, seed=seed)
-        if seed is not None:
-            self.np_random = stream(seed, "physics")
-        self._has_succeeded = False
+    def draw_anew(self) -> tuple[State, dict[str, Any]]:
+        """Start an episode with goal and objects in places that `np_random` draws."""
         self._freeze_rand_vec = False
         return super().reset()
 
-    def reset_model(self) -> npt.NDArray[np.float64]:
+    def reset_model(self) -> State:
         """Place everything. Meta-World's reset calls this twice: the second time draws nothing."""
         obs = super().reset_model()
         self._freeze_rand_vec = True
         return obs
-
-    def step(
-        self, action: npt.NDArray[np.float32]
-    ) -> tuple[npt.NDArray[np.float64], float, bool, bool, dict[str, Any]]:
-        """Take one control step; success does not end the episode."""
-        obs, reward, terminated, truncated, info = super().step(action)
-        success = bool(info["success"])
-        self._has_succeeded |= success
-        info = {**info, "success": success, "is_success": self._has_succeeded}
-        return obs, float(reward), terminated, truncated, info
 
     def reset_mocap_welds(self) -> None:
         """Do what Meta-World does; newer versions of mujoco have one column more, which stays 0."""
@@ -105,7 +150,7 @@ class Sawyer(stock.SawyerXYZEnv):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.model = self.data.model
-        self.mujoco_renderer = MujocoRenderer(self.model, self.data)
+        self.mujoco_renderer = MujocoRenderer(self.model, self.data, camera_name=CAMERA)
 
 
 @functools.cache
