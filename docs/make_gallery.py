@@ -19,8 +19,8 @@ import numpy.typing as npt
 
 from distraction_gym import env_id
 from distraction_gym.distractions import DISTRACTIONS
-from distraction_gym.registration import SUITES
-from distraction_gym.wrappers import DistractionWrapper, ObserveScene
+from distraction_gym.registration import SUITES, parse_id
+from distraction_gym.wrappers import AddForegroundMask, DistractionWrapper, ObserveScene
 from distraction_gym.wrappers.record import newest_frame
 from distraction_gym.wrappers.video import side_by_side
 
@@ -144,6 +144,35 @@ def mini() -> None:
     own_env()
 
 
+def metaworld() -> None:
+    """Draw Meta-World: one task's modes, and what matters in each task (all alike in the rest)."""
+    headline("metaworld", "coffee_button", 168)
+    tasks = SUITES["metaworld"].tasks
+    pairs = {task: kept(env_id("metaworld", task), 128) for task in tasks}
+    names = [*tasks, *[None] * (-len(tasks) % 4)]
+    blank = np.full((128, 256, 3), PAPER, np.uint8)
+    page = np.vstack(
+        [
+            np.hstack([pairs.get(name, blank) for name in names[start : start + 4]])
+            for start in range(0, len(names), 4)
+        ]
+    )
+    save("suite_metaworld.webp", page)
+
+
+def kept(name: str, size: int) -> Picture:
+    """Return an ID's first picture, labelled, beside what matters in it, `(size, 2 * size, 3)`."""
+    env = AddForegroundMask(gym.make(name, image_size=size, disable_env_checker=True))
+    try:
+        obs, info = env.reset(seed=SEED)
+    finally:
+        env.close()
+    picture = newest_frame(obs)
+    both = np.hstack([picture, np.where(info["foreground"][..., None], picture, PAPER)])
+    write(both, parse_id(name).task, (4, 12), 0.32)
+    return both
+
+
 def dmcgb() -> None:
     """Draw DMC-GB: the papers' five tasks, both compositions, and all."""
     for task in DMCGB:
@@ -155,7 +184,7 @@ def dmcgb() -> None:
 def main() -> None:
     """Draw everything."""
     pages = {name: lambda name=name: suite(name) for name in SUITES}
-    pages |= {"mini": mini, "dmcgb": dmcgb, "kinds": kinds}
+    pages |= {"mini": mini, "dmcgb": dmcgb, "metaworld": metaworld, "kinds": kinds}
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=pages)
     only = parser.parse_args().only
