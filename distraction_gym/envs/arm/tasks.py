@@ -9,9 +9,6 @@ import numpy.typing as npt
 
 from distraction_gym.envs.arm.objects import NAILS
 from distraction_gym.registry import Registry
-from distraction_gym.scenes.gl import load_mujoco
-
-mujoco = load_mujoco()
 
 Point = npt.NDArray[np.float64]
 """`(3,)`: metres, in the world's axes."""
