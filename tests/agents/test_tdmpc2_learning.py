@@ -19,7 +19,6 @@ SETTINGS = {
     "gradient_steps": 2,
     "episode_length": STEPS,
     "gamma": 0.8,
-    "enc_lr_scale": 1.0,
     "shift": 0,
     "iterations": 3,
     "num_samples": 32,

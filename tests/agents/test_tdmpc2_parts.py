@@ -47,7 +47,7 @@ def test_the_papers_pictures_end_in_512_numbers():
     encoder = PixelEncoder((9, 64, 64), 32, 512, 8, shift=3)
     kinds = [(m.kernel_size[0], m.stride[0]) for m in encoder.modules() if hasattr(m, "stride")]
     assert kinds == [(7, 2), (5, 2), (3, 2), (3, 1)]
-    assert isinstance(encoder.projection, torch.nn.Identity)
+    assert isinstance(encoder.last, SimNorm)
     z = encoder(torch.randint(256, (2, 5, 9, 64, 64), dtype=torch.uint8))
     assert z.shape == (2, 5, 512)
     torch.testing.assert_close(z.reshape(10, 64, 8).sum(-1), torch.ones(10, 64))
@@ -59,6 +59,15 @@ def test_pictures_of_other_sizes(shape, layers):
     found = [m for m in encoder.modules() if isinstance(m, torch.nn.Conv2d)]
     assert len(found) == layers
     assert encoder(torch.zeros(2, *shape)).shape == (2, 24)
+
+
+def test_pictures_of_another_size_are_told_apart_from_the_start():
+    torch.manual_seed(0)
+    encoder = PixelEncoder((3, 36, 36), 8, 64, 8, shift=0)
+    pictures = torch.zeros(50, 3, 36, 36)
+    for at, picture in enumerate(pictures):  # a spot in each, elsewhere
+        picture[:, at % 30 : at % 30 + 6, at // 2 : at // 2 + 6] = 255
+    assert encoder(pictures).std(0).mean() > 0.01
 
 
 def test_pictures_are_shifted_one_by_one_in_acting_too():

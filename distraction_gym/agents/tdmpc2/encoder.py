@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from distraction_gym.agents.common.acceleration import Convolutions
 from distraction_gym.agents.common.augmentations import RandomShift
 from distraction_gym.agents.common.encoders import features_of
-from distraction_gym.agents.tdmpc2.layers import SimNorm, start
+from distraction_gym.agents.tdmpc2.layers import SimNorm, dense, start
 
 HALVING = ((7, 2), (5, 2), (3, 2))
 LAST = (3, 1)
@@ -21,7 +21,9 @@ class PixelEncoder(nn.Module):
     """Stacked frames, shifted at random, as numbers on simplices.
 
     64 x 64 pictures and 32 channels end in 512 numbers, which are the latent state. Of other sizes
-    a linear layer makes as many as it takes: 84 -> 39, 18, 8, 6; 36 -> 15, 6, 4.
+    (84 -> 39, 18, 8, 6; 36 -> 15, 6, 4) a layer with LayerNorm makes as many as it takes, such as
+    the official encoder of states ends in: without LayerNorm latent states of different pictures
+    begin almost alike.
 
     Args:
         shape: Of the pictures, `(3k, H, W)`.
@@ -42,9 +44,9 @@ class PixelEncoder(nn.Module):
             inputs = channels
         self.convolutions = Convolutions(*layers[:-1])
         features = features_of(self.convolutions, torch.zeros(1, *shape))
+        simplices = SimNorm(group)
         fits = features == latent
-        self.projection = nn.Identity() if fits else nn.Linear(features, latent).apply(start)
-        self.normalize = SimNorm(group)
+        self.last = simplices if fits else dense(features, latent, simplices).apply(start)
         self.shift = RandomShift(shift)
 
     def forward(self, pictures: Tensor) -> Tensor:
@@ -57,8 +59,8 @@ class PixelEncoder(nn.Module):
     def read(self, pictures: Tensor) -> Tensor:
         """Encode `(B, 3k, H, W)` 0-255 as they are."""
         scaled = pictures.to(next(self.parameters()).dtype) / 255 - 0.5
-        normal: Tensor = self.normalize(self.projection(self.convolutions(scaled).flatten(1)))
-        return normal
+        latent: Tensor = self.last(self.convolutions(scaled).flatten(1))
+        return latent
 
 
 def _layers(side: int) -> list[tuple[int, int]]:
