@@ -142,6 +142,8 @@ def test_outlook_is_made_of_the_heads_predictions(pair):
         torch.testing.assert_close(outlook.values[row], values[row])
         torch.testing.assert_close(outlook.weights[row], discounts[:row].prod(0))
     torch.testing.assert_close(outlook.returns, returns)
+    drawn = features[:-1].gather(-1, outlook.ones.rows)
+    assert drawn.shape == (3, 5, 3) and drawn.min() == 1
 
 
 def starts_again():

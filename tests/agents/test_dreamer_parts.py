@@ -12,6 +12,7 @@ from distraction_gym.agents.dreamer import distributions
 from distraction_gym.agents.dreamer.distributions import BoundedNormal
 from distraction_gym.agents.dreamer.heads import Actor, ContinueHead, TwoHotHead
 from distraction_gym.agents.dreamer.layers import MLP, Dense, start_normal
+from distraction_gym.agents.dreamer.ones import Ones
 from distraction_gym.agents.dreamer.pictures import Decoder, Encoder, halvings
 from distraction_gym.agents.dreamer.sizes import Sizes
 from distraction_gym.agents.dreamer.world_model import WorldModel
@@ -285,3 +286,24 @@ def test_a_late_gradient_leaves_out_steps_that_are_not_read():
     losses = found[3].sum(), network(inputs[:, 3]).sum()
     grads = [torch.autograd.grad(x, [*network.parameters()]) for x in losses]
     torch.testing.assert_close(*grads)
+
+
+def test_exponentials_are_torchs_own():
+    generator = torch.random.get_rng_state()
+    found = distributions.exponential(torch.empty(40, 3, 4))
+    torch.random.set_rng_state(generator)
+    torch.testing.assert_close(found, torch.empty(40, 3, 4).exponential_(), rtol=1e-6, atol=0)
+
+
+def test_one_hot_vectors_are_read_by_their_ones_with_the_gradients_of_a_product():
+    network = MLP(3 * 4 + 2, 5, 6, 2, 1.0).double()
+    latents = distributions.mode_one_hot(torch.randn(7, 2, 3, 4).double()).flatten(-2)
+    features = torch.cat([latents, torch.randn(7, 2, 2).double()], dim=-1).requires_grad_()
+    ones = Ones.of(features, 3, 4)
+    assert torch.equal(ones.rows[0, 0], features[0, 0, :12].nonzero().squeeze(-1))
+    found, expected = network(features, ones), network(features)
+    torch.testing.assert_close(found, expected)
+    weight, inputs = torch.randn_like(found), [features, *network.parameters()]
+    grads = [torch.autograd.grad(x, inputs, weight) for x in (found, expected)]
+    torch.testing.assert_close(*grads)
+    assert grads[0][0][..., :12].abs().min() > 0, "what was not drawn has a gradient too"

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from distraction_gym.agents.dreamer.heads import Actor, TwoHotHead
 from distraction_gym.agents.dreamer.imagination import imagine, lambda_returns, weights
+from distraction_gym.agents.dreamer.ones import Ones
 from distraction_gym.agents.dreamer.rssm import State
 from distraction_gym.agents.dreamer.sizes import Sizes
 from distraction_gym.agents.dreamer.world_model import WorldModel
@@ -60,6 +61,8 @@ class Outlook(NamedTuple):
     """`(H - 1, N)`, detached."""
     entropy: Tensor
     """`(H - 1, N)`."""
+    ones: Ones | None = None
+    """Where the features are one-hot vectors, if that helps."""
 
 
 class Behavior(nn.Module):
@@ -97,9 +100,9 @@ class Behavior(nn.Module):
     def outlook(self, model: WorldModel, start: State) -> Outlook:
         """Imagine from states `(N, ...)`; gradients reach whatever of the networks takes them."""
         dream = imagine(model, self.actor, start, self.horizon)
-        discounts = self.gamma * model.goes_on.mean(dream.features)
-        values = self.critic.mean(dream.features)
-        rewards = model.reward.mean(dream.features)
+        discounts = self.gamma * model.goes_on.mean(dream.features, dream.ones)
+        values = self.critic.mean(dream.features, dream.ones)
+        rewards = model.reward.mean(dream.features, dream.ones)
         returns = lambda_returns(rewards, discounts, values, self.lambda_)
         return Outlook(
             dream.features[:-1],
@@ -107,6 +110,7 @@ class Behavior(nn.Module):
             values[:-1],
             weights(discounts)[:-1],
             dream.entropy,
+            dream.ones and dream.ones._replace(rows=dream.ones.rows[:-1]),
         )
 
     def actor_loss(self, outlook: Outlook) -> Tensor:
@@ -122,8 +126,9 @@ class Behavior(nn.Module):
         """Return the critic's cross-entropy with the returns and with the slow critic."""
         features, returns = outlook.features.detach(), outlook.returns.detach()
         with torch.no_grad():
-            slow = self.slow_critic.mean(features)
-        return (outlook.weights * self.critic.loss(features, returns, slow)).mean()
+            slow = self.slow_critic.mean(features, outlook.ones)
+        loss = self.critic.loss(features, returns, slow, ones=outlook.ones)
+        return (outlook.weights * loss).mean()
 
     @torch.no_grad()
     def follow(self, rate: float) -> None:

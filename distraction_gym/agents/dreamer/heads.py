@@ -10,6 +10,7 @@ from torch import Tensor
 from distraction_gym.agents.common.symlog import two_hot_log_prob, two_hot_mean
 from distraction_gym.agents.dreamer.distributions import BoundedNormal
 from distraction_gym.agents.dreamer.layers import MLP
+from distraction_gym.agents.dreamer.ones import Ones
 
 BINS = 255
 
@@ -24,13 +25,13 @@ class TwoHotHead(MLP):
     def __init__(self, features: int, units: int, layers: int) -> None:
         super().__init__(features, BINS, units, layers, scale=0.0)
 
-    def mean(self, features: Tensor) -> Tensor:
+    def mean(self, features: Tensor, ones: Ones | None = None) -> Tensor:
         """Return predictions `(...)` of features `(..., F)`."""
-        return two_hot_mean(self(features))
+        return two_hot_mean(self(features, ones))
 
-    def loss(self, features: Tensor, *targets: Tensor) -> Tensor:
+    def loss(self, features: Tensor, *targets: Tensor, ones: Ones | None = None) -> Tensor:
         """Return the cross-entropy `(...)` with each of the targets `(...)`, summed over them."""
-        logits = self(features)
+        logits = self(features, ones)
         return -sum((two_hot_log_prob(logits, target) for target in targets), 0.0 * logits[..., 0])
 
 
@@ -40,9 +41,9 @@ class ContinueHead(MLP):
     def __init__(self, features: int, units: int, layers: int) -> None:
         super().__init__(features, 1, units, layers, scale=1.0)
 
-    def mean(self, features: Tensor) -> Tensor:
+    def mean(self, features: Tensor, ones: Ones | None = None) -> Tensor:
         """Return probabilities `(...)` of features `(..., F)`."""
-        return self(features).squeeze(-1).sigmoid()
+        return self(features, ones).squeeze(-1).sigmoid()
 
     def loss(self, features: Tensor, goes_on: Tensor) -> Tensor:
         """Return the cross-entropy `(...)` with 1 where the episode goes on and 0 elsewhere."""

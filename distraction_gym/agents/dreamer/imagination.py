@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from distraction_gym.agents.dreamer.heads import Actor
+from distraction_gym.agents.dreamer.ones import Ones
 from distraction_gym.agents.dreamer.rssm import State
 from distraction_gym.agents.dreamer.world_model import WorldModel
 
@@ -19,6 +20,8 @@ class Dream(NamedTuple):
     """`(H, N, F)`."""
     entropy: Tensor
     """Of the actor in each state but the last, `(H - 1, N)` nats."""
+    ones: Ones | None
+    """Where the features are one-hot vectors, if that helps."""
 
 
 def imagine(model: WorldModel, actor: Actor, start: State, horizon: int) -> Dream:
@@ -39,7 +42,10 @@ def imagine(model: WorldModel, actor: Actor, start: State, horizon: int) -> Drea
         entropies.append(policy.entropy())
         state = model.rssm.imagine(state, policy.sample())
         features.append(state.features)
-    return Dream(torch.stack(features), torch.stack(entropies))
+    stacked = torch.stack(features)
+    # A GPU multiplies zeros faster than it finds the ones.
+    ones = Ones.of(stacked, *model.rssm.shape) if stacked.is_cpu else None
+    return Dream(stacked, torch.stack(entropies), ones)
 
 
 def lambda_returns(rewards: Tensor, discounts: Tensor, values: Tensor, lambda_: float) -> Tensor:

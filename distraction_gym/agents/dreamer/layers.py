@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from distraction_gym.agents.dreamer.late import LateLinear
+from distraction_gym.agents.dreamer.ones import Ones, linear_of_ones
 
 EPSILON = 1e-3
 _CUT_STD = 0.87962566103423978
@@ -90,6 +91,22 @@ class MLP(nn.Sequential):
         last = nn.Linear(sizes[-1], outputs)
         super().__init__(*(Dense(a, b) for a, b in pairwise(sizes)), last)
         start_uniform(last, scale)
+
+    def forward(self, inputs: Tensor, ones: Ones | None = None) -> Tensor:
+        """Return outputs `(..., outputs)` of inputs `(..., inputs)`.
+
+        Args:
+            inputs: What is read.
+            ones: Where the inputs are one-hot vectors, if that is known.
+        """
+        first, *others = self
+        if ones is None or not isinstance(first, Dense):
+            outputs: Tensor = first(inputs)
+        else:
+            outputs = first.rest(linear_of_ones(inputs, first.linear.weight, ones))
+        for layer in others:
+            outputs = layer(outputs)
+        return outputs
 
     def late(self, batch: int, steps: int) -> Callable[[Tensor], Tensor]:
         """Return the network for so many steps of a loop, made of `LateLinear`."""
