@@ -5,11 +5,11 @@
     python benchmarks/env_speed.py --cases dmcgb-video_hard@fast dcs-hard_dynamic --beside peers.py
 
 The raw floor is dm_control alone: the control steps of one agent step and one `physics.render`.
-A case is `suite-mode`, or `suite-task-mode` where the suite has other tasks, with `@quality` if it is
-not the standard one; or `kind:noise` for one distraction on the clean
-task. `--beside` names a Python file with a function `cases(task)` that returns
-`{name: object}`, each object with `dim`, `reset()` and `step(action)`: other packages'
-environments, with the same task, action repeat, picture size and stack.
+A case is `suite-mode`, or `suite-task-mode` where the suite has other tasks, with `@quality` if it
+is not the standard one; or `kind:noise` for one distraction on the clean task. `--beside` names a
+Python file with a function `cases(task)` that returns `{name: object}`, each object with `dim`,
+`reset()` and `step(action)`: other packages' environments, with the same task, action repeat,
+picture size and stack.
 
 All cases take turns, so that a busy machine slows all of them; the first round only warms up, and
 numbers are medians over the blocks of the others. Resets of our environments go through three
