@@ -22,7 +22,7 @@ FOLDER = Path(__file__).parent / "golden"
 BLOCKS, SEED, STEPS, TOLERANCE = 12, 11, 2, 1
 IDS = sorted(name for name in gym.registry if name.startswith(f"{NAMESPACE}/"))
 OWN = "drawn without a renderer"
-SAMPLED = {"metaworld": 5, "sd": 2}
+SAMPLED = {"metaworld": 10, "sd": 2}
 """Suites in which one task in so many is looked at, under one mode: a tenth of a second a frame."""
 
 
