@@ -115,6 +115,8 @@ def _light(spec: Any) -> None:
     headlight.specular = (0.1, 0.1, 0.1)
     spec.visual.map.znear = 0.01
     spec.visual.quality.shadowsize = 2048
+    # Ours: coarser round solids, of which the robot has many; 40 % of a frame's cost.
+    spec.visual.quality.numslices, spec.visual.quality.numstacks = 16, 8
     spec.stat.center, spec.stat.extent = (0, 0, 0.1), 0.8
     spec.worldbody.add_light(
         name="original",
