@@ -10,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 VENV=.venv
 DEMO=('.[agents,bench]')
 # Gymnasium's own MuJoCo tasks are among those that the tests and examples put distractions into.
-FULL=('.[dmc,metaworld,agents,pretrained,sam,segformer,bench,zoo,docs,dev]' 'gymnasium[mujoco]')
+FULL=('.[all,docs,dev]' 'gymnasium[mujoco]')
 KIND=${1:-}
 case "$KIND" in
   demo | full) ;;
