@@ -240,6 +240,7 @@ def check(args: argparse.Namespace) -> None:
     from dreamerv3_torch import Peer, compare, take_weights
 
     for size in args.sizes:
+        torch.manual_seed(0)
         batch = sequences(*SIZES[size][:2], args.device)
         peer = Peer(args.peer, SIDE, ACTIONS, SIZES[size][2], args.device, fast=False)
         ours = Ours({}, size, 1, args.device)
