@@ -98,8 +98,8 @@ def inverse(arm: Arm, flange: Matrix, wrist: float = 0.0) -> Iterator[Vector]:
         flange: Where, `(4, 4)` in the base.
         wrist: The angle of wrist 3 where it is free (wrist 2 straight).
     """
-    _, a2, a3, *_ = arm.a
-    d1, _, _, d4, d5, d6 = arm.d
+    a2, a3 = arm.a[1:3]
+    d4, d6 = arm.d[3], arm.d[5]
     (nx, ox, _, px), (ny, oy, _, py), *_ = flange.tolist()
     centre = flange @ (0, 0, -d6, 1)
     for q1 in _shoulders(float(centre[0]), float(centre[1]), d4):
