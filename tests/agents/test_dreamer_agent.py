@@ -240,4 +240,4 @@ def test_convolutions_in_bfloat16():
 def test_any_environment_with_pictures():
     env = gym.make("distraction_gym/mini-catch-video_hard-v0", frame_stack=3)
     model = Dreamer("CnnPolicy", env, **TINY).learn(40)
-    assert model._n_updates > 5 and np.isfinite(play(model, env, 1, seed=0)[0])
+    assert model._n_updates > 5 and np.isfinite(play(model, env, 1, seed=0).returns)

@@ -62,6 +62,6 @@ SETTINGS = {
 @pytest.mark.slow
 def test_it_learns():
     model = Dreamer("CnnPolicy", make_vec_env(Bar, 4, seed=0), **SETTINGS)
-    assert np.mean(play(model, Bar(), 30, seed=0)) < 3.5
+    assert np.mean(play(model, Bar(), 30, seed=0).returns) < 3.5
     model.learn(800)
-    assert np.mean(play(model, Bar(), 30, seed=0)) > 4.8
+    assert np.mean(play(model, Bar(), 30, seed=0).returns) > 4.8

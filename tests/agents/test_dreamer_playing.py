@@ -141,10 +141,14 @@ def test_evaluation_hands_the_memory_on_and_forgets_it_between_episodes():
 def test_evaluation_repeats_itself_and_leaves_training_alone():
     model = tiny()
     state = torch.get_rng_state()
-    returns = play(model, Counter(), 2, seed=5)
+    returns = play(model, Counter(), 2, seed=5).returns
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(123)
-    assert play(model, Counter(), 2, seed=5) == returns != play(model, Counter(), 2, seed=6)
+    assert (
+        play(model, Counter(), 2, seed=5).returns
+        == returns
+        != play(model, Counter(), 2, seed=6).returns
+    )
 
 
 def test_evaluation_asks_models_without_memory_as_before():
@@ -153,8 +157,8 @@ def test_evaluation_asks_models_without_memory_as_before():
             assert deterministic
             return np.ones(1, np.float32), None
 
-    assert play(Plain(), Counter(), 2, seed=0) == (4.0, 7.0)
-    assert len(play(tiny(), Counter(), 2, seed=0)) == 2
+    assert play(Plain(), Counter(), 2, seed=0).returns == (4.0, 7.0)
+    assert len(play(tiny(), Counter(), 2, seed=0).returns) == 2
 
 
 def test_stock_evaluation_hands_the_memory_on():
