@@ -125,7 +125,9 @@ def test_imagination_goes_from_state_to_state(pair, monkeypatch):
         if at < 3:
             torch.testing.assert_close(dream.entropy[at], entropy)
         state = model.rssm.imagine(state, raw[:, :ACTIONS].tanh())
-    assert (len(dream.features), len(dream.entropy)) == (4, 3), "horizon states, the real one counted"
+    assert (len(dream.features), len(dream.entropy)) == (4, 3), (
+        "horizon states, the real one counted"
+    )
 
 
 def test_outlook_is_made_of_the_heads_predictions(pair):
