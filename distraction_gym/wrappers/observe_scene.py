@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import numpy as np
@@ -10,6 +11,9 @@ import numpy as np
 from distraction_gym.errors import UnsupportedEnvironment
 from distraction_gym.scenes.gl import load_mujoco
 from distraction_gym.typing import Frame
+
+if TYPE_CHECKING:  # loads mujoco
+    from distraction_gym.scenes.mujoco import MujocoScene
 
 
 class ObserveScene(gym.Wrapper, gym.utils.RecordConstructorArgs):
@@ -19,7 +23,7 @@ class ObserveScene(gym.Wrapper, gym.utils.RecordConstructorArgs):
 
     Args:
         env: A MuJoCo environment of Gymnasium's, or of dm_control's suite through Shimmy.
-        image_size: Height and width in pixels.
+        image_size: Height and width in pixels, or one number for both.
         camera: A camera's number or name; -1 is the free camera, None the first one.
         quality: `"standard"`, `"fast"` or `"draft"` (see `MujocoScene`).
         extra_background: Part -> names of geoms (or `"body:table"`, `"group:2"`) that masks count
@@ -35,7 +39,7 @@ class ObserveScene(gym.Wrapper, gym.utils.RecordConstructorArgs):
     def __init__(
         self,
         env: gym.Env,
-        image_size: int = 84,
+        image_size: int | Sequence[int] = 84,
         camera: int | str | None = None,
         quality: str = "standard",
         extra_background: dict[str, list[str]] | None = None,
@@ -51,18 +55,18 @@ class ObserveScene(gym.Wrapper, gym.utils.RecordConstructorArgs):
         )
         super().__init__(env)
         load_mujoco()
-        from distraction_gym.scenes.mujoco import MujocoScene
         from distraction_gym.scenes.native import model_and_data
 
-        self.scene = MujocoScene(
-            *model_and_data(env),
-            image_size=image_size,
-            camera=camera,
-            quality=quality,
-            extra_background=extra_background,
-            relevant=relevant,
-        )
-        self.observation_space = gym.spaces.Box(0, 255, (image_size, image_size, 3), np.uint8)
+        size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
+        settings = {
+            "image_size": size,
+            "camera": camera,
+            "quality": quality,
+            "extra_background": extra_background,
+            "relevant": relevant,
+        }
+        self.scene = self._make_scene(*model_and_data(env), settings)
+        self.observation_space = gym.spaces.Box(0, 255, (*size, 3), np.uint8)
         self._frame: Frame | None = None
 
     def reset(
@@ -97,6 +101,12 @@ class ObserveScene(gym.Wrapper, gym.utils.RecordConstructorArgs):
 
         self.__dict__.update(state)
         self.scene.bind(*model_and_data(self.env))
+
+    def _make_scene(self, model: Any, data: Any, settings: Mapping[str, Any]) -> MujocoScene:
+        """Return what draws, with these arguments of `MujocoScene`."""
+        from distraction_gym.scenes.mujoco import MujocoScene
+
+        return MujocoScene(model, data, **settings)
 
     def _follow(self) -> None:
         """Draw the state that the environment holds now: some make a new one per episode."""

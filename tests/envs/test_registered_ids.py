@@ -49,12 +49,15 @@ _FEW = [
     env_id("arm", "push", "test2"),
     env_id("arm", "hammerall", "video_hard"),
     env_id("metaworld", "door_open", "video_hard"),
+    env_id("ur5", "reach", "color_hard"),
+    env_id("ur5", "reach", "video_hard"),
 ]
 SIMULATORS = {
     "adroit": "gymnasium_robotics",
     "arm": "mujoco",
     "unitree": "mujoco",
     "metaworld": "metaworld",
+    "ur5": "mujoco",
 }
 """What a suite's IDs need; the others', dm_control."""
 CHECKED = [
