@@ -113,7 +113,7 @@ def test_client_reads(ready: SimpleNamespace) -> None:
 
 
 def test_client_asks_for_what_is_not_there(ready: SimpleNamespace) -> None:
-    with pytest.raises(RemoteError, match="RuntimeError.*nonsense"):
+    with pytest.raises(RemoteError, match=r"RuntimeError.*nonsense"):
         ready.clients.Receive(HOST, 125.0, ["timestamp", "nonsense"])
 
 
@@ -181,7 +181,7 @@ def test_dashboard_client(ready: SimpleNamespace) -> None:
 
 def test_client_refuses_a_robot_in_local_control(ready: SimpleNamespace) -> None:
     ready.controller.inject("local_control")
-    with pytest.raises(RemoteError, match="RuntimeError.*remote control"):
+    with pytest.raises(RemoteError, match=r"RuntimeError.*remote control"):
         ready.clients.Control(HOST)
     ready.controller.inject("remote_control")
     assert ready.dashboard.isInRemoteControl()

@@ -3,6 +3,6 @@
 A test bed. It protects nobody, and nothing here is a safety function.
 """
 
-from distraction_gym.envs.ur5.controller.process import ControllerProcess
+from distraction_gym.envs.ur5.controller.process import CameraProcess, ControllerProcess
 
-__all__ = ["ControllerProcess"]
+__all__ = ["CameraProcess", "ControllerProcess"]

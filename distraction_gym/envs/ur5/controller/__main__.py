@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from distraction_gym.envs.ur5 import kinematics
 from distraction_gym.envs.ur5.controller.machine import Machine
+from distraction_gym.envs.ur5.controller.process import SERVING
 from distraction_gym.envs.ur5.controller.server import Server
 from distraction_gym.envs.ur5.controller.variables import Version
 
@@ -61,7 +62,7 @@ def serve(args: argparse.Namespace) -> None:
         signal.signal(number, lambda received, _: stopped.append(received))
     parent = args.parent
     print(
-        f"simulated {args.model}, controller {version}, at {args.host} "
+        f"{SERVING} a simulated {args.model}, controller {version}, at {args.host} "
         "(a test bed, never a safety function)",
         flush=True,
     )

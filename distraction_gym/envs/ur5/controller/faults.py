@@ -1,6 +1,6 @@
 """The side channel: faults on demand and a look inside, one line of JSON for one line of JSON.
 
-`{"fault": "stall", "seconds": 1}` injects, `{"state": true}` looks.
+`{"fault": "stall", "seconds": 1}` injects, `{"state": true}` looks, `{"joints": true}` glances.
 """
 
 from __future__ import annotations
@@ -72,6 +72,8 @@ class FaultSession(LineSession):
         """See `LineSession`."""
         try:
             order = json.loads(line)
+            if order.pop("joints", False):
+                return json.dumps({"joints": self.machine.arm.actual_q.tolist()})
             if order.pop("state", False):
                 return json.dumps(self.machine.state())
             name = order.pop("fault")

@@ -1,35 +1,133 @@
-"""The simulated controller in a process of its own.
+"""The simulated controller, and its camera, in processes of their own.
 
-It cannot share one with the client: ur-rtde's constructors hold Python's lock while they wait for
-the controller's answers.
+The controller cannot share one with the client: ur-rtde's constructors hold Python's lock while
+they wait for its answers.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from distraction_gym.errors import DistractionGymError
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+SERVING = "serving"
+"""First word of the line that a server prints when it does."""
 FAULTS_PORT = 30100
+CAMERA_PORT = 8080
+_PACKAGE = "distraction_gym.envs.ur5.controller"
 _START_SECONDS = 60.0
 _ANSWER_SECONDS = 10.0
 _STOP_SECONDS = 5.0
 
 
 class ControllerError(DistractionGymError, RuntimeError):
-    """The simulated controller did not start, has ended, or refused an order."""
+    """A simulated controller or camera did not start, has ended, or refused an order."""
 
 
-class ControllerProcess:
-    """Start a simulated controller, wait until it serves, and end it in any case.
+class ServerProcess:
+    """Start a server, wait until it serves, and end it in any case.
+
+    Args:
+        module: What Python runs.
+        host: The server's address.
+        options: Of its command line, without the dashes; None: left out.
+    """
+
+    def __init__(self, module: str, host: str, options: Mapping[str, Any]) -> None:
+        self.host = host
+        given = {"host": host, **options, "parent": os.getpid()}
+        self._command = [sys.executable, "-m", module]
+        self._command += [f"--{name}={value}" for name, value in given.items() if value is not None]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Self:
+        """Start it and wait until it answers.
+
+        Raises:
+            ControllerError: if it ends at once (its address is taken, say), or does not answer.
+        """
+        # A file, not a pipe: who runs the tests may wait for the end of a pipe.
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (until stop)
+        self._process = subprocess.Popen(
+            self._command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log
+        )
+        try:
+            self._wait(self._process)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """End it."""
+        if self._process is None:
+            return
+        self.thaw()
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._process = None
+        self._log.close()
+
+    def kill(self) -> None:
+        """End it at once, as if its plug were pulled."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def freeze(self) -> None:
+        """Stop its time: it keeps its connections and says no more."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let its time go on."""
+        self._signal(signal.SIGCONT)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _signal(self, number: int) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> None:
+        give_up = time.monotonic() + _START_SECONDS
+        while process.poll() is None and time.monotonic() < give_up:
+            if SERVING in self._said():
+                return
+            time.sleep(0.02)
+        raise ControllerError(f"{' '.join(self._command[1:])} did not start: {self._said()}")
+
+    def _said(self) -> str:
+        # Not `read`: the server writes where the file was last read.
+        return os.pread(self._log.fileno(), 1 << 16, 0).decode("utf-8", "replace").strip()
+
+
+class ControllerProcess(ServerProcess):
+    """A simulated controller.
 
     >>> with ControllerProcess("127.0.0.11") as controller:  # doctest: +SKIP
     ...     controller.inject("protective_stop")
@@ -53,55 +151,14 @@ class ControllerProcess:
         speed_factor: float = 1.0,
         faults_port: int = FAULTS_PORT,
     ) -> None:
-        self.host, self._port = host, faults_port
         options = {
-            "host": host,
             "model": model,
             "version": version,
             "speed-factor": speed_factor,
             "faults-port": faults_port,
-            "parent": os.getpid(),
         }
-        self._command = [sys.executable, "-m", "distraction_gym.envs.ur5.controller"]
-        self._command += [f"--{name}={value}" for name, value in options.items() if value]
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> ControllerProcess:
-        """Start it and wait until it answers.
-
-        Raises:
-            ControllerError: if it ends at once (its address is taken, say), or does not answer.
-        """
-        # A file, not a pipe: who runs the tests may wait for the end of a pipe.
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (until stop)
-        self._process = subprocess.Popen(
-            self._command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log
-        )
-        try:
-            self._wait()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def stop(self) -> None:
-        """End it."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
-        self._log.close()
-
-    def kill(self) -> None:
-        """End it at once, as if its plug were pulled."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        super().__init__(_PACKAGE, host, options)
+        self.faults_port = faults_port
 
     def inject(self, fault: str, **arguments: float) -> None:
         """Inject a fault.
@@ -126,38 +183,56 @@ class ControllerProcess:
         """
         return self._ask({"state": True})
 
-    def __enter__(self) -> ControllerProcess:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
-
     def _ask(self, order: dict[str, Any]) -> dict[str, Any]:
         try:
-            with socket.create_connection((self.host, self._port), _ANSWER_SECONDS) as sock:
-                sock.sendall(json.dumps(order).encode() + b"\n")
-                answer = json.loads(sock.makefile().readline())
-        except (OSError, ValueError) as error:
+            answer = ask(self.host, self.faults_port, order)
+        except OSError as error:
             raise ControllerError(f"no simulated controller at {self.host}: {error}") from error
         if "error" in answer:
             raise ControllerError(answer["error"])
-        return dict(answer)
+        return answer
 
-    def _wait(self) -> None:
-        assert self._process is not None
-        give_up = time.monotonic() + _START_SECONDS
-        while self._process.poll() is None and time.monotonic() < give_up:
-            try:
-                self.state()
-            except ControllerError:
-                time.sleep(0.02)
-            else:
-                return
-        self._log.seek(0)
-        said = self._log.read().decode("utf-8", "replace").strip()
-        raise ControllerError(f"the simulated controller at {self.host} did not start: {said}")
+
+class CameraProcess(ServerProcess):
+    """A network camera on a simulated controller: `cv2.VideoCapture(camera.url)`.
+
+    Args:
+        controller: Whose arm it looks at; it serves on the same address.
+        view: `"module:callable"` that returns what draws a picture of six joint angles.
+        view_kwargs: Keywords for that callable, in types of JSON.
+        rate: Pictures per second.
+        port: Of HTTP.
+    """
+
+    def __init__(
+        self,
+        controller: ControllerProcess,
+        view: str = f"{_PACKAGE}.camera:Bars",
+        view_kwargs: Mapping[str, Any] | None = None,
+        *,
+        rate: float = 25.0,
+        port: int = CAMERA_PORT,
+    ) -> None:
+        options = {
+            "port": port,
+            "faults-port": controller.faults_port,
+            "view": view,
+            "view-kwargs": json.dumps(dict(view_kwargs or {})),
+            "rate": rate,
+        }
+        super().__init__(f"{_PACKAGE}.camera", controller.host, options)
+        self.url = f"http://{controller.host}:{port}/video"
+
+
+def ask(host: str, port: int, order: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask a controller's side channel.
+
+    Raises:
+        OSError: when it does not answer.
+    """
+    with socket.create_connection((host, port), _ANSWER_SECONDS) as sock:
+        sock.sendall(json.dumps(order).encode() + b"\n")
+        answer = sock.makefile().readline()
+    if not answer:
+        raise ConnectionError("it hung up")
+    return dict(json.loads(answer))
