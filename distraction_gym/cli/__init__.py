@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import gymnasium as gym
 
 from distraction_gym import __version__
-from distraction_gym.cli import agents, bench, check, environments, machine, segmenters
+from distraction_gym.cli import agents, bench, check, environments, machine, segmenters, ur5
 from distraction_gym.errors import DistractionGymError
 
 WRONG_INPUT = 2
@@ -32,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--debug", action="store_true", help="show the traceback of an error (before the command)"
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for module in (environments, check, machine, agents, segmenters, bench):
+    for module in (environments, check, machine, agents, segmenters, bench, ur5):
         module.add(commands)
     return parser
 

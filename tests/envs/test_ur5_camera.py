@@ -129,7 +129,7 @@ def test_wrong_orders_are_refused(camera: Camera, wrong: dict) -> None:
 
 
 def test_it_looks_at_the_arm_of_a_controller() -> None:
-    with ControllerProcess(OTHER) as controller, CameraProcess(controller) as camera:
+    with ControllerProcess(OTHER) as controller, CameraProcess(OTHER) as camera:
         capture = cv2.VideoCapture(camera.url, cv2.CAP_FFMPEG, LIMITS)
         try:
             assert sees(capture, Bars()(controller.state()["q"]))
@@ -162,4 +162,4 @@ def test_a_frozen_controller_says_no_more_and_comes_back() -> None:
 def test_what_cannot_be_imported_is_named() -> None:
     with pytest.raises(ControllerError, match="Bras"):
         view = "distraction_gym.envs.ur5.controller.camera:Bras"
-        CameraProcess(ControllerProcess(OTHER), view).start()
+        CameraProcess(OTHER, view).start()

@@ -197,31 +197,33 @@ class CameraProcess(ServerProcess):
     """A network camera on a simulated controller: `cv2.VideoCapture(camera.url)`.
 
     Args:
-        controller: Whose arm it looks at; it serves on the same address.
+        host: Of the controller whose arm it looks at, and its own.
         view: `"module:callable"` that returns what draws a picture of six joint angles.
         view_kwargs: Keywords for that callable, in types of JSON.
         rate: Pictures per second.
         port: Of HTTP.
+        faults_port: Of the controller's side channel, over which it learns the joints.
     """
 
     def __init__(
         self,
-        controller: ControllerProcess,
+        host: str,
         view: str = f"{_PACKAGE}.camera:Bars",
         view_kwargs: Mapping[str, Any] | None = None,
         *,
         rate: float = 25.0,
         port: int = CAMERA_PORT,
+        faults_port: int = FAULTS_PORT,
     ) -> None:
         options = {
             "port": port,
-            "faults-port": controller.faults_port,
+            "faults-port": faults_port,
             "view": view,
             "view-kwargs": json.dumps(dict(view_kwargs or {})),
             "rate": rate,
         }
-        super().__init__(f"{_PACKAGE}.camera", controller.host, options)
-        self.url = f"http://{controller.host}:{port}/video"
+        super().__init__(f"{_PACKAGE}.camera", host, options)
+        self.url = f"http://{host}:{port}/video"
 
 
 def ask(host: str, port: int, order: Mapping[str, Any]) -> dict[str, Any]:
