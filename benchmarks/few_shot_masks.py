@@ -80,6 +80,7 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     args = parse()
     torch.set_num_threads(args.threads)
+    args.out.mkdir(parents=True, exist_ok=True)
     titles = [f"{mode} {figure}" for mode in args.measure for figure in ("IoU", *FIGURES[1:])]
     print(f"| task | examples | {' | '.join(titles)} |\n|{'---|' * (len(titles) + 2)}", flush=True)
     for env in args.env:
