@@ -38,6 +38,8 @@ class Suite:
     """Mode -> asset pack that it needs (see `distraction-gym fetch`)."""
     extra: str | None = None
     """The pip extra that installs the simulator."""
+    hardware: bool = False
+    """Whether it drives a machine: nothing makes one of its environments unasked."""
 
 
 class EnvName(NamedTuple):
