@@ -269,8 +269,10 @@ time.sleep(60)
 def test_a_killed_client_leaves_a_moving_arm_and_a_closed_socket_is_noticed(
     clients: Clients,
 ) -> None:
-    with ControllerProcess(CB3_HOST, model="ur5") as controller:  # a CB3 at 125 Hz
+    start = np.add(HOME, 0.1).tolist()
+    with ControllerProcess(CB3_HOST, model="ur5", start=start) as controller:  # 125 Hz
         reader = clients.Receive(CB3_HOST, 125.0)
+        np.testing.assert_allclose(controller.state()["q"], start)
         command = [sys.executable, "-c", CHILD, CB3_HOST]
         child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         try:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from distraction_gym.envs.ur5 import kinematics
-from distraction_gym.envs.ur5.controller.machine import Machine
+from distraction_gym.envs.ur5.controller.machine import HOME, Machine
 from distraction_gym.envs.ur5.controller.process import SERVING
 from distraction_gym.envs.ur5.controller.server import Server
 from distraction_gym.envs.ur5.controller.variables import Version
@@ -24,6 +24,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         dest="controller_version",
         metavar="VERSION",
         help="of the controller; default 5.11.1, for ur5 3.15.4 (a CB3, 125 Hz)",
+    )
+    parser.add_argument(
+        "--start",
+        type=_joints,
+        default=HOME,
+        metavar="Q1,...,Q6",
+        help="joints at the start, rad; write --start=...",
     )
     parser.add_argument(
         "--faults-port", type=int, metavar="PORT", help="serve the side channel that makes faults"
@@ -55,7 +62,7 @@ def serve(args: argparse.Namespace) -> None:
         OSError: where a port is taken.
     """
     version = args.controller_version or ("3.15.4" if args.model == "ur5" else "5.11.1")
-    machine = Machine(kinematics.arm_named(args.model), Version.parse(version))
+    machine = Machine(kinematics.arm_named(args.model), Version.parse(version), args.start)
     server = Server(machine, args.host, args.faults_port, args.speed_factor)
     stopped: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -70,6 +77,13 @@ def serve(args: argparse.Namespace) -> None:
         server.run(lambda: not stopped and (parent is None or os.getppid() == parent))
     finally:
         server.close()
+
+
+def _joints(text: str) -> tuple[float, ...]:
+    joints = tuple(map(float, text.split(",")))
+    if len(joints) != len(HOME):
+        raise argparse.ArgumentTypeError(f"expected 6 angles, got {len(joints)}")
+    return joints
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -138,6 +138,7 @@ class ControllerProcess(ServerProcess):
         host: Its address. Parallel ones have the same ports and other addresses.
         model: `"ur5e"` or `"ur5"`.
         version: Of the controller; None: the model's usual one.
+        start: Joints at the start, rad; None: upright, with the tool down.
         speed_factor: Seconds of its clock in one second.
         faults_port: Of the side channel.
     """
@@ -148,12 +149,14 @@ class ControllerProcess(ServerProcess):
         *,
         model: str = "ur5e",
         version: str | None = None,
+        start: Sequence[float] | None = None,
         speed_factor: float = 1.0,
         faults_port: int = FAULTS_PORT,
     ) -> None:
         options = {
             "model": model,
             "version": version,
+            "start": None if start is None else ",".join(map(str, start)),
             "speed-factor": speed_factor,
             "faults-port": faults_port,
         }
