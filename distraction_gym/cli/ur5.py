@@ -23,7 +23,7 @@ def add(commands: Commands) -> None:
         "simulate", help="serve a simulated controller and camera (a test bed, never for safety)"
     )
     controller.add_options(parser)
-    parser.set_defaults(faults_port=FAULTS_PORT, start=None)
+    parser.set_defaults(body="mujoco", faults_port=FAULTS_PORT, start=None)
     parser.add_argument("--camera-port", type=int, default=CAMERA_PORT, metavar="PORT")
     parser.add_argument("--no-camera", action="store_true", help="serve the controller only")
     parser.set_defaults(run=_simulate)

@@ -20,7 +20,7 @@ HOST = f"127.0.{100 + WORKER}.51"
 
 def test_simulate_serves_until_it_is_interrupted() -> None:
     command = [sys.executable, "-m", "distraction_gym", "ur5", "simulate"]
-    command += [f"--host={HOST}", "--no-camera", "--speed-factor=2"]
+    command += [f"--host={HOST}", "--no-camera", "--body=lag", "--speed-factor=2"]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert child.stdout is not None
@@ -46,5 +46,5 @@ def test_simulate_serves_until_it_is_interrupted() -> None:
 def test_wrong_options_are_named(
     option: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["ur5", "simulate", "--no-camera", option]) == 2
+    assert main(["ur5", "simulate", "--no-camera", "--body=lag", option]) == 2
     assert message in capsys.readouterr().err

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
+import time
 
 import numpy as np
 import pytest
@@ -15,9 +17,11 @@ from distraction_gym.envs.ur5.controller.machine import Machine
 from distraction_gym.envs.ur5.controller.rtde import RtdeSession
 from distraction_gym.envs.ur5.controller.safety import RobotMode, Runtime, SafetyMode
 from distraction_gym.envs.ur5.controller.script import ScriptSession
-from distraction_gym.envs.ur5.controller.server import check_loopback
+from distraction_gym.envs.ur5.controller.server import Server, check_loopback
 from distraction_gym.envs.ur5.controller.variables import Version
 from distraction_gym.envs.ur5.kinematics import UR5E
+
+HOST = f"127.0.{100 + int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw'))}.61"
 
 
 @pytest.fixture
@@ -430,6 +434,22 @@ def test_state_is_json(machine: Machine) -> None:
     assert state["runtime_state"] == 2
     assert state["counts"] == {"uploads": 1}
     assert state["events"][-1][1] == "program started"
+
+
+def test_no_cycle_is_forgotten_by_the_clock(machine: Machine) -> None:
+    server = Server(machine, HOST, speed_factor=3.0)
+    seen = [time.monotonic()]
+
+    def goes_on() -> bool:
+        seen.append(time.monotonic())
+        return seen[-1] - seen[0] < 0.2
+
+    server.run(goes_on)
+    end = time.monotonic()
+    server.close()
+    cycles = round(machine.time / machine.dt) + machine.counts["cycles_lost"]
+    least, most = (3 * (moment - seen[0]) / machine.dt for moment in (seen[-2], end))
+    assert least - 2 <= cycles <= most + 2
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.2", "localhost", "127.0.0.256", ""])

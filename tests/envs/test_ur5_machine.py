@@ -10,6 +10,7 @@ import pytest
 
 from distraction_gym.envs.ur5 import kinematics
 from distraction_gym.envs.ur5.controller import machine as machines
+from distraction_gym.envs.ur5.controller.arm import Body
 from distraction_gym.envs.ur5.controller.machine import HOME, Machine
 from distraction_gym.envs.ur5.controller.motions import JointMove, Trapezoid
 from distraction_gym.envs.ur5.controller.safety import RobotMode, Runtime, SafetyMode
@@ -24,8 +25,8 @@ SPEED_STOP, SERVO_STOP, STOP_J, WATCHDOG = 15, 16, 34, 35
 class Client:
     """Writes registers and lets cycles pass, as ur-rtde does."""
 
-    def __init__(self, offset: int = 0, version: str = "5.11.1") -> None:
-        self.machine = Machine(UR5E, Version.parse(version))
+    def __init__(self, offset: int = 0, version: str = "5.11.1", body: Body | None = None) -> None:
+        self.machine = Machine(UR5E, Version.parse(version), body=body)
         self.offset = offset
 
     def start(self) -> Client:
@@ -395,6 +396,22 @@ def test_cb3_cycles_at_125_hz() -> None:
     assert client.machine.dt == 0.008
     client.call(MOVE_J, *moved(), 1.0, 2.0)
     np.testing.assert_allclose(client.q, moved(), atol=1e-5)
+
+
+@pytest.mark.parametrize("version", ["5.11.1", "3.15.4"])
+def test_an_arm_with_masses_follows(version: str) -> None:
+    pytest.importorskip("mujoco")
+    from distraction_gym.envs.ur5.controller.dynamics import MujocoBody
+
+    client = Client(version=version, body=MujocoBody()).start()
+    client.send(MOVE_J, *moved(), 1.0, 2.0)
+    behind = 0.0
+    while client.out(0) != DONE:
+        client.machine.cycle()
+        behind = max(behind, np.abs(client.q - client.machine.arm.q).max())
+    assert 1e-4 < behind < 0.02
+    np.testing.assert_allclose(client.q, moved(), atol=1e-3)
+    assert np.abs(client.machine.arm.actual_qd).max() < 0.01
 
 
 TOOL = [0, 0, 0.1, 0.2, 0, 0]

@@ -9,10 +9,12 @@ import sys
 from collections.abc import Sequence
 
 from distraction_gym.envs.ur5 import kinematics
+from distraction_gym.envs.ur5.controller.arm import Body
 from distraction_gym.envs.ur5.controller.machine import HOME, Machine
 from distraction_gym.envs.ur5.controller.process import SERVING
 from distraction_gym.envs.ur5.controller.server import Server
 from distraction_gym.envs.ur5.controller.variables import Version
+from distraction_gym.errors import DistractionGymError
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +26,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         dest="controller_version",
         metavar="VERSION",
         help="of the controller; default 5.11.1, for ur5 3.15.4 (a CB3, 125 Hz)",
+    )
+    parser.add_argument(
+        "--body",
+        default="lag",
+        choices=("lag", "mujoco"),
+        help="how joints follow: a lag, or the suite's arm in MuJoCo (mujoco has to be installed)",
     )
     parser.add_argument(
         "--start",
@@ -48,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         serve(args)
-    except (ValueError, OSError) as error:
+    except (DistractionGymError, ValueError, OSError) as error:
         print(f"simulated controller: {error}", file=sys.stderr)
         return 2
     return 0
@@ -62,7 +70,8 @@ def serve(args: argparse.Namespace) -> None:
         OSError: where a port is taken.
     """
     version = args.controller_version or ("3.15.4" if args.model == "ur5" else "5.11.1")
-    machine = Machine(kinematics.arm_named(args.model), Version.parse(version), args.start)
+    kind, body = kinematics.arm_named(args.model), _body(args.body, args.model)
+    machine = Machine(kind, Version.parse(version), args.start, body)
     server = Server(machine, args.host, args.faults_port, args.speed_factor)
     stopped: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -77,6 +86,14 @@ def serve(args: argparse.Namespace) -> None:
         server.run(lambda: not stopped and (parent is None or os.getppid() == parent))
     finally:
         server.close()
+
+
+def _body(name: str, robot: str) -> Body | None:
+    if name == "lag":
+        return None
+    from distraction_gym.envs.ur5.controller.dynamics import MujocoBody
+
+    return MujocoBody(robot)
 
 
 def _joints(text: str) -> tuple[float, ...]:

@@ -16,8 +16,6 @@ STOP_DECELERATION = np.array([12.9, 5.9, 19.2, 19.2, 19.2, 19.2])
 (category 0, at full speed, reach and load: 244, 530 and 164 ms for the first three joints)."""
 ROUNDING = 1e-3
 """By which part a set-point may be faster than the limit."""
-SETTLED = 1e-6
-"""rad by which the joints may be off where they have arrived."""
 
 
 class Violation(Exception):
@@ -26,6 +24,9 @@ class Violation(Exception):
 
 class Body(Protocol):
     """What follows the set-points: a simple lag here, or the dynamics of a physics engine."""
+
+    tolerance: float
+    """rad by which its joints may be off where they have arrived."""
 
     def reset(self, q: Vector) -> None:
         """Stand at these joints."""
@@ -39,6 +40,7 @@ class FirstOrder:
 
     LAG = 0.008
     """Seconds."""
+    tolerance = 1e-6
 
     def reset(self, q: Vector) -> None:
         """See `Body`."""
@@ -69,7 +71,7 @@ class SimulatedArm:
     @property
     def standing(self) -> bool:
         """Whether set-point and joints have come to rest in one place."""
-        settled = np.abs(self.actual_q - self.q).max() < SETTLED
+        settled = np.abs(self.actual_q - self.q).max() < self.body.tolerance
         return bool(settled and np.abs(self.qd).max() < STILL)
 
     def hold(self) -> None:

@@ -22,6 +22,7 @@ import numpy as np
 
 from distraction_gym.envs.ur5.controller.mjpeg import CameraServer
 from distraction_gym.envs.ur5.controller.process import CAMERA_PORT, FAULTS_PORT, SERVING, ask
+from distraction_gym.errors import DistractionGymError
 from distraction_gym.typing import Frame
 
 
@@ -75,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         view = load(args.view)(**args.view_kwargs)
         joints = Joints(args.host, args.faults_port)
         server = CameraServer(view, joints, args.host, args.port, args.rate)
-    except (ValueError, OSError, ImportError, AttributeError) as error:
+    except (DistractionGymError, ValueError, OSError, ImportError, AttributeError) as error:
         print(f"simulated camera: {error}", file=sys.stderr)
         return 2
     parent = args.parent

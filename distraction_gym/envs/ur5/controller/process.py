@@ -139,6 +139,7 @@ class ControllerProcess(ServerProcess):
         model: `"ur5e"` or `"ur5"`.
         version: Of the controller; None: the model's usual one.
         start: Joints at the start, rad; None: upright, with the tool down.
+        body: How joints follow their set-points: `"lag"`, or `"mujoco"`.
         speed_factor: Seconds of its clock in one second.
         faults_port: Of the side channel.
     """
@@ -150,12 +151,14 @@ class ControllerProcess(ServerProcess):
         model: str = "ur5e",
         version: str | None = None,
         start: Sequence[float] | None = None,
+        body: str = "lag",
         speed_factor: float = 1.0,
         faults_port: int = FAULTS_PORT,
     ) -> None:
         options = {
             "model": model,
             "version": version,
+            "body": body,
             "start": None if start is None else ",".join(map(str, start)),
             "speed-factor": speed_factor,
             "faults-port": faults_port,
