@@ -61,6 +61,8 @@ CASES = (
     "adroit-door-video_hard",
     "arm-pegbox-clean",
     "arm-pegbox-video_hard",
+    "ur5-reach-clean",
+    "ur5-reach-video_hard",
 )
 
 

@@ -34,12 +34,13 @@ _UNIT = SIZE[0] / task.SHAPE[1]  # metres per unit of the drawing
 TEXELS = (256, 256)
 """Height and width of the screen's texture."""
 
+# What the screen emits and what the lamp adds make 1: it shows a texture's very colours.
 _XML = """
 <mujoco model="ur5">
   <compiler angle="degree" autolimits="true"/>
   <option timestep="{timestep}" integrator="implicitfast"/>
   <visual>
-    <headlight ambient=".35 .35 .35" diffuse=".25 .25 .25" specular="0 0 0"/>
+    <headlight active="0"/>
     <map znear=".01"/>
   </visual>
   <asset>
@@ -51,14 +52,14 @@ _XML = """
              height="{texels}"/>
     <material name="floor" texture="floor" texrepeat="4 4" texuniform="true" specular="0"
               reflectance="0"/>
-    <material name="screen" texture="screen" emission="1" specular="0"/>
+    <material name="screen" texture="screen" emission=".36" specular="0"/>
     <material name="target" rgba="1 0 0 1" emission="1" specular="0"/>
     <material name="frame" rgba=".1 .1 .11 1" specular=".1"/>
   </asset>
   <default><geom contype="0" conaffinity="0"/></default>
   <worldbody>
-    <light pos=".6 1 2" dir="-.25 -.6 -.9" directional="true" diffuse=".5 .5 .5"
-           specular=".1 .1 .1" castshadow="false"/>
+    <light pos=".6 1 2" dir="-.25 -.6 -.9" directional="true" ambient=".38 .38 .38"
+           diffuse=".5 .5 .5" specular=".1 .1 .1" castshadow="false"/>
     <camera name="room" pos="1.05 .75 1.05" xyaxes="-.72 .69 0 -.31 -.32 .9" fovy="45"/>
     <geom name="floor" type="plane" size="3 3 .1" material="floor"/>
     <body name="monitor" pos="{x} {y} {z}" xyaxes="-1 0 0 0 0 1">
