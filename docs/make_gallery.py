@@ -183,7 +183,9 @@ def dmcgb() -> None:
 
 def main() -> None:
     """Draw everything."""
-    pages = {name: lambda name=name: suite(name) for name in SUITES}
+    pages = {
+        name: lambda name=name: suite(name) for name, table in SUITES.items() if not table.hardware
+    }
     pages |= {"mini": mini, "dmcgb": dmcgb, "metaworld": metaworld, "kinds": kinds}
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=pages)

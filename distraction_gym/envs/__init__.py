@@ -10,8 +10,9 @@ from distraction_gym.envs.mini import SUITE as MINI
 from distraction_gym.envs.sd import SUITE as SD
 from distraction_gym.envs.unitree import SUITE as UNITREE
 from distraction_gym.envs.ur5 import SUITE as UR5
+from distraction_gym.envs.ur5_real import SUITE as UR5_REAL
 
-TABLES = (MINI, DMCGB, DMCGB2, DCS, SD, ADROIT, UNITREE, METAWORLD, ARM, UR5)
+TABLES = (MINI, DMCGB, DMCGB2, DCS, SD, ADROIT, UNITREE, METAWORLD, ARM, UR5, UR5_REAL)
 
 
 def __getattr__(name: str) -> object:

@@ -4,7 +4,7 @@ A golden picture is the mean colour of 12 x 12 blocks, of the newest frame after
 one seed, with generated footage. A change of more than one grey level is a visible one: it raises
 the version of the ID. After it was looked at (`make gallery`):  make golden
 
-Every ID has one, but for suites that draw too slowly for that (`SAMPLED`).
+Every ID has one, but for suites that draw too slowly for that (`SAMPLED`), or drive a machine.
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ from distraction_gym.registration import NAMESPACE, SUITES, parse_id
 
 FOLDER = Path(__file__).parent / "golden"
 BLOCKS, SEED, STEPS, TOLERANCE = 12, 11, 2, 1
-IDS = sorted(name for name in gym.registry if name.startswith(f"{NAMESPACE}/"))
+IDS = sorted(
+    name
+    for name in gym.registry
+    if name.startswith(f"{NAMESPACE}/") and not SUITES[parse_id(name).suite].hardware
+)
 OWN = "drawn without a renderer"
 SAMPLED = {"metaworld": 10, "sd": 2}
 """Suites in which one task in so many is looked at, under one mode: a tenth of a second a frame."""

@@ -181,17 +181,17 @@ def test_what_it_does_is_logged(tmp_path):
     assert second["event"] == "refused"
 
 
-def dies(host: str, dry_run: bool) -> FakeLink:
+def dies(host: str, dry_run: bool, silence: float) -> FakeLink:
     os._exit(7)
 
 
-def hangs(host: str, dry_run: bool) -> FakeLink:
+def hangs(host: str, dry_run: bool, silence: float) -> FakeLink:
     link = FakeLink()
     link.send = lambda *_: time.sleep(60)  # type: ignore[method-assign]
     return link
 
 
-def refuses(host: str, dry_run: bool) -> FakeLink:
+def refuses(host: str, dry_run: bool, silence: float) -> FakeLink:
     raise RuntimeError("no room")
 
 
@@ -206,7 +206,8 @@ def refuses(host: str, dry_run: bool) -> FakeLink:
 def test_a_process_that_fails_does_so_in_time(connect, fault, said, monkeypatch):
     monkeypatch.setattr("distraction_gym.envs.ur5_real.arm.STOP_SECONDS", 0.1)
     with pytest.raises(ArmFault, match=said) as raised:
-        arm = ArmProcess(Settings("127.0.0.99", dry_run=True), connect, answer_seconds=0.2)
+        settings = Settings("127.0.0.99", dry_run=True, stale_after=0.04)
+        arm = ArmProcess(settings, connect)
         try:
             arm.drive(ASKED)
         finally:

@@ -17,7 +17,7 @@ from distraction_gym.envs.ur5_real.worker import Settings, State
 
 START_SECONDS = 30.0
 """The longest time in which the process may start and connect."""
-ANSWER_SECONDS = 0.5
+_ANSWER = 5  # times `Settings.stale_after`
 STOP_SECONDS = 5.0
 
 
@@ -28,8 +28,7 @@ class ArmProcess:
 
     Args:
         settings: Address, limits, rates.
-        connect: Makes the connection, from address and `dry_run`; a function that pickles.
-        answer_seconds: Within which it must answer.
+        connect: Makes the connection as `RtdeLink` does; a function that pickles.
 
     Raises:
         ArmFault: where the arm cannot be driven.
@@ -38,11 +37,10 @@ class ArmProcess:
     def __init__(
         self,
         settings: Settings,
-        connect: Callable[[str, bool], Link] = RtdeLink,
-        answer_seconds: float = ANSWER_SECONDS,
+        connect: Callable[[str, bool, float], Link] = RtdeLink,
     ) -> None:
         context = multiprocessing.get_context("spawn")
-        self._answer_seconds = answer_seconds
+        self._answer_seconds = _ANSWER * settings.stale_after
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
             target=worker.run, args=(theirs, settings, connect), daemon=True, name="ur5 arm"

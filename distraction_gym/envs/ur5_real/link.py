@@ -9,8 +9,6 @@ import numpy as np
 from distraction_gym.envs.ur5.kinematics import Vector
 from distraction_gym.errors import require
 
-WATCHDOG = 10.0
-"""Hz: the controller ends its program when commands are rarer than that."""
 STOP_DECELERATION = 2.0
 """rad/s2 of the last stop."""
 _READ = [
@@ -55,19 +53,21 @@ class RtdeLink:
     Args:
         host: The controller's address.
         dry_run: Take every command and send none.
+        silence: Seconds without a command after which the controller ends its program: a watchdog
+            there, which needs nothing of this process.
 
     Raises:
         MissingExtra: without ur-rtde.
         RuntimeError: where no controller answers, or it does not take the program.
     """
 
-    def __init__(self, host: str, dry_run: bool = False) -> None:
+    def __init__(self, host: str, dry_run: bool, silence: float) -> None:
         receive = require("rtde_receive", "ur5")
         self._receive: Any = receive.RTDEReceiveInterface(host, -1.0, _READ)
         self._control: Any = None
         if not dry_run:
             self._control = require("rtde_control", "ur5").RTDEControlInterface(host)
-            if not self._control.setWatchdog(WATCHDOG):
+            if not self._control.setWatchdog(1 / silence):
                 raise RuntimeError("the controller did not take the watchdog")
 
     def connected(self) -> bool:

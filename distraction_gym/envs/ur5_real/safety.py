@@ -102,6 +102,8 @@ class Safety:
             Refused: unless `wanted` is six finite numbers.
         """
         slower = self._slow(q, self.six(wanted))
+        if not slower.any():
+            return slower
         for scale in _SCALES[:-1]:
             if self._stays(q, speed, scale * slower):
                 self.counts["blocked"] += scale < 1

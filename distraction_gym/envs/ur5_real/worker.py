@@ -56,7 +56,8 @@ class Settings:
     patience: float = 0.2
     """Seconds of silence after which the arm is braked."""
     stale_after: float = 0.1
-    """Seconds after which a state that stays the same is a fault."""
+    """Seconds of silence of the controller that are a fault; of this process, for which the
+    controller ends its program."""
     log: str | None = None
     """A file to which every change of command and every event is added, a line of JSON each."""
 
@@ -72,7 +73,7 @@ class State(NamedTuple):
 
 
 def run(
-    pipe: Connection, settings: Settings, connect: Callable[[str, bool], Link] = RtdeLink
+    pipe: Connection, settings: Settings, connect: Callable[[str, bool, float], Link] = RtdeLink
 ) -> None:
     """Drive the arm until the pipe closes: what the process does."""
     stop: list[int] = []
@@ -81,7 +82,7 @@ def run(
     try:
         if not settings.dry_run:
             dashboard.check_ready(settings.host)
-        link = connect(settings.host, settings.dry_run)
+        link = connect(settings.host, settings.dry_run, settings.stale_after)
     except ArmFault as fault:
         _tell(pipe, fault)
         return
@@ -92,6 +93,7 @@ def run(
     try:
         worker.loop()
         link.stop()
+        status = 0
     except Exception as error:
         what = error if isinstance(error, ArmFault) else ArmFault("worker_died", repr(error))
         worker.log(what.name, detail=what.detail)
@@ -100,8 +102,9 @@ def run(
             link.stop()
         elif not settings.dry_run:
             dashboard.end_program(settings.host)
-        # A client whose connection is lost crashes when it is touched again, even to free it.
-        os._exit(1)
+        status = 1
+    # A client whose connection is lost crashes when it is touched again, even to free it.
+    os._exit(status)
 
 
 class Worker:
