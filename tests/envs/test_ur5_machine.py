@@ -255,6 +255,12 @@ def test_nan_ends_the_program(client: Client, command: int) -> None:
     assert "not finite" in client.last_event
 
 
+def test_a_wrong_feature_to_jog_in_ends_the_program(client: Client) -> None:
+    client.send(41, 0, 0, 0.05, 0, 0, 0, 3, 1.0)
+    client.run(0.01)
+    assert "features 0 to 2" in client.last_event
+
+
 def test_what_is_not_simulated_ends_the_program(client: Client) -> None:
     client.send(66)
     client.run(0.01)
@@ -381,6 +387,8 @@ def test_another_program_replaces_a_running_one(client: Client) -> None:
 def test_registers_of_the_upper_range() -> None:
     client = Client(offset=24).start()
     client.call(MOVE_J, *moved(), 2.0, 4.0)
+    client.send(SPEED_J, *[0.0] * 6, 1.0)
+    assert client.machine.state()["command"] == SPEED_J
     np.testing.assert_allclose(client.q, moved(), atol=1e-5)
 
 

@@ -105,6 +105,8 @@ def _jog(program: Program) -> None:
         1: _tool_at(program, program.machine.arm.q),
         2: kinematics.matrix(program.doubles(8)),
     }
+    if feature not in frames:
+        raise ProgramDied(f"jog knows the features 0 to 2, not {feature:g}")
     turn = frames[int(feature)][:3, :3]
     turned = np.concatenate([turn @ velocity[:3], turn @ velocity[3:]])
     _drive_tool(program, turned, acceleration)

@@ -160,6 +160,7 @@ class Machine:
 
     def state(self) -> dict[str, Any]:
         """Return what a test wants to know, in types of JSON."""
+        inputs = self.registers.inputs
         return {
             "time": self.time,
             "q": self.arm.actual_q.tolist(),
@@ -170,7 +171,7 @@ class Machine:
             "runtime_state": int(self.runtime),
             "remote": self.remote,
             "speed_fraction": self.speed_fraction,
-            "command": self.registers.inputs["input_int_register_0"],
+            "command": inputs["input_int_register_0"] or inputs["input_int_register_24"],
             "arm": self.arm.kind.name,
             "version": ".".join(map(str, self.version[:3])),
             "counts": dict(self.counts),
