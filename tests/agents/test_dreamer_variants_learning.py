@@ -22,6 +22,6 @@ OWN = {
 @pytest.mark.parametrize(("cls", "steps"), [(RePo, 1200), (DreamerPro, 800), (TIA, 800)])
 def test_it_learns(cls, steps):
     model = cls("CnnPolicy", make_vec_env(Bar, 4, seed=0), **SETTINGS, **OWN[cls])
-    assert np.mean(play(model, Bar(), 30, seed=0)) < 3.5
+    assert np.mean(play(model, Bar(), 30, seed=0).returns) < 3.5
     model.learn(steps)
-    assert np.mean(play(model, Bar(), 30, seed=0)) > 4.4
+    assert np.mean(play(model, Bar(), 30, seed=0).returns) > 4.4

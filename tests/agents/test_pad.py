@@ -207,12 +207,12 @@ class TestAdaptation:
         model, players = wide(), []
         adapter = model.adapter
         model.adapter = lambda seed: players.append(adapter(seed)) or players[-1]
-        returns = play(model, Wide(), episodes=3, seed=5)
+        returns = play(model, Wide(), episodes=3, seed=5).returns
         assert len(returns) == len(players) == 3
         for player in players:
             assert {s["step"].item() for s in player.optimizer.state.values()} == {4.0}
         assert not all(map(torch.equal, weights(players[0].trunk), weights(players[1].trunk)))
-        assert returns == play(model, Wide(), episodes=3, seed=5)
+        assert returns == play(model, Wide(), episodes=3, seed=5).returns
 
     def test_a_saved_model_adapts_alike(self, tmp_path):
         model = wide().learn(14)

@@ -10,6 +10,7 @@ import pytest
 
 from distraction_gym.cli import build_parser, main
 from distraction_gym.cli.options import OptionError, settings
+from distraction_gym.registration import SUITES
 
 
 def error_of(capsys, *argv):
@@ -22,7 +23,8 @@ def error_of(capsys, *argv):
 def test_list_names_every_id(capsys):
     assert main(["list", "--suite", "mini"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 15 and "distraction_gym/mini-reach-video_hard-v0" in lines
+    assert len(lines) == 3 * len(SUITES["mini"].modes)
+    assert "distraction_gym/mini-reach-video_hard-v0" in lines
     assert main(["list"]) == 0
     assert "distraction_gym/dmcgb-walker_walk-clean-v0" in capsys.readouterr().out
 
@@ -135,7 +137,9 @@ def test_show_survives_missing_clips(tmp_path, capsys):
 def test_kinds_are_listed_with_their_arguments(capsys):
     assert main(["list", "--kinds"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert "color(table='color_hard', intensity=1.0, order='random', assets='auto')" in lines
+    assert (
+        "color(table='color_hard', intensity=1.0, order='random', shift=(), assets='auto')" in lines
+    )
 
 
 def test_show_passes_keywords_on(capsys):
