@@ -1,4 +1,4 @@
-"""`ur5 simulate`: a UR controller and its camera without an arm."""
+"""`ur5 simulate`: a UR controller and its camera without an arm; `ur5 check`: a first run."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import contextlib
 from typing import TYPE_CHECKING
 
+from distraction_gym.cli import ur5_check
 from distraction_gym.envs.ur5.controller import __main__ as controller
 from distraction_gym.envs.ur5.controller.process import CAMERA_PORT, FAULTS_PORT, CameraProcess
 
@@ -27,6 +28,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--camera-port", type=int, default=CAMERA_PORT, metavar="PORT")
     parser.add_argument("--no-camera", action="store_true", help="serve the controller only")
     parser.set_defaults(run=_simulate)
+    ur5_check.add(orders)
 
 
 def _simulate(args: argparse.Namespace) -> None:

@@ -14,6 +14,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+from distraction_gym.cli import main
 from distraction_gym.envs.ur5.controller import ControllerProcess
 from distraction_gym.envs.ur5_real import dashboard
 from distraction_gym.envs.ur5_real.camera import Camera, CameraError, reduced
@@ -175,6 +176,26 @@ def test_what_is_in_the_way_is_said_before_anything_moves(controller, film):
     with pytest.raises(ArmFault) as raised:
         make(robot_ip=HOST, camera=film)
     assert raised.value.name == "protective_stop"
+
+
+def test_check_looks_first_and_moves_five_millimetres(controller, film, tmp_path, capsys):
+    command = ["ur5", "check", f"--robot-ip={HOST}", f"--camera={film}"]
+    command += [f"--picture={tmp_path / 'seen.png'}", "--stale-after=2"]
+    assert main([*command, "--no-move"]) == 0
+    said = capsys.readouterr().out
+    assert "get serial number" in said and "the red disc fills" in said and "limits: the" in said
+    assert cv2.imread(str(tmp_path / "seen.png")).shape == (360, 640, 3)
+    assert "move" not in said and "uploads" not in controller.state()["counts"]
+
+    before = controller.state()["q"]
+    assert main(command) == 0
+    rose = float(capsys.readouterr().out.split("up by ")[1].split(" mm")[0])
+    assert rose == pytest.approx(5, abs=1.5)
+    np.testing.assert_allclose(controller.state()["q"], before, atol=3e-3)
+
+    controller.inject("local_control")
+    assert main(command) == 2
+    assert "switch it to remote control" in capsys.readouterr().err
 
 
 def test_no_arm_moves_without_an_address_and_consent(monkeypatch):
