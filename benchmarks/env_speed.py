@@ -35,7 +35,7 @@ import gymnasium as gym
 import numpy as np
 
 from distraction_gym.registration import env_id
-from distraction_gym.wrappers import DistractionWrapper, StackFrames
+from distraction_gym.wrappers import DistractionWrapper, ObserveScene, StackFrames
 
 Times = dict[str, list[float]]
 RAW = "raw floor"
@@ -187,8 +187,9 @@ def cost_split(args: argparse.Namespace, name: str, steps: int = 100) -> dict[st
         setattr(owner, method, outer)
 
     wrappers = {type(layer).__name__: layer for layer in layers(case.env)}
-    scene = case.env.get_wrapper_attr("scene")
-    clock("physics", wrappers["ActionRepeat"], "step")
+    drawing = next(layer for layer in wrappers.values() if isinstance(layer, ObserveScene))
+    scene = drawing.scene
+    clock("physics", drawing.env, "step")
     clock("render", scene, "render")
     clock("mask", scene, "background")
     clock("composite", wrappers["DistractionWrapper"], "_disturb")
