@@ -83,8 +83,14 @@ def jacobian(arm: Arm, q: npt.ArrayLike, tool: Matrix | None = None) -> Matrix:
     """
     all_frames = frames(arm, q)
     point = (all_frames[6] if tool is None else all_frames[6] @ tool)[:3, 3]
-    axes = all_frames[:6, :3, 2]
-    return np.vstack([np.cross(axes, point - all_frames[:6, :3, 3]).T, axes.T])
+    return jacobian_at(all_frames, point)
+
+
+def jacobian_at(all_frames: Matrix, point: Vector) -> Matrix:
+    """Return the Jacobian `(6, 6)` of a point `(3,)` in the base, from what `frames` returned."""
+    x, y, z = all_frames[:6, :3, 2].T
+    dx, dy, dz = (point - all_frames[:6, :3, 3]).T
+    return np.array([y * dz - z * dy, z * dx - x * dz, x * dy - y * dx, x, y, z])
 
 
 def inverse(arm: Arm, flange: Matrix, wrist: float = 0.0) -> Iterator[Vector]:

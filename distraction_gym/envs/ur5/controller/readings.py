@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,25 +30,29 @@ def refresh(machine: Machine, names: Iterable[str]) -> dict[str, Value]:
     return outputs
 
 
-def _pose(machine: Machine, q: Vector) -> list[float]:
-    return _pose_of(machine.arm.kind, q.tobytes(), machine.tool.tobytes())
+class _Tool(NamedTuple):
+    pose: list[float]
+    velocity: list[float]
 
 
-def _velocity(machine: Machine, q: Vector, qd: Vector) -> list[float]:
-    return _velocity_of(machine.arm.kind, q.tobytes(), qd.tobytes(), machine.tool.tobytes())
+def _tool(machine: Machine, q: Vector, qd: Vector) -> _Tool:
+    return _tool_of(machine.arm.kind, q.tobytes(), qd.tobytes(), machine.tool.tobytes())
 
 
-# The most that a cycle costs, and a standing arm needs none of it.
-@functools.lru_cache(maxsize=8)
-def _pose_of(arm: Arm, q: bytes, tool: bytes) -> list[float]:
-    frame = kinematics.forward(arm, np.frombuffer(q)) @ np.frombuffer(tool).reshape(4, 4)
-    return kinematics.pose(frame).tolist()
+@functools.lru_cache(maxsize=8)  # the most that a cycle costs; a standing arm needs none of it
+def _tool_of(arm: Arm, q: bytes, qd: bytes, tool: bytes) -> _Tool:
+    frames = kinematics.frames(arm, np.frombuffer(q))
+    frame = frames[6] @ np.frombuffer(tool).reshape(4, 4)
+    velocity = kinematics.jacobian_at(frames, frame[:3, 3]) @ np.frombuffer(qd)
+    return _Tool(kinematics.pose(frame).tolist(), velocity.tolist())
 
 
-@functools.lru_cache(maxsize=8)
-def _velocity_of(arm: Arm, q: bytes, qd: bytes, tool: bytes) -> list[float]:
-    frame = np.frombuffer(tool).reshape(4, 4)
-    return (kinematics.jacobian(arm, np.frombuffer(q), frame) @ np.frombuffer(qd)).tolist()
+def _actual(machine: Machine) -> _Tool:
+    return _tool(machine, machine.arm.actual_q, machine.arm.actual_qd)
+
+
+def _target(machine: Machine) -> _Tool:
+    return _tool(machine, machine.arm.q, machine.arm.qd)
 
 
 _SOURCES: dict[str, Callable[[Machine], Value]] = {
@@ -57,12 +62,10 @@ _SOURCES: dict[str, Callable[[Machine], Value]] = {
     "target_qdd": lambda machine: machine.arm.qdd.tolist(),
     "actual_q": lambda machine: machine.arm.actual_q.tolist(),
     "actual_qd": lambda machine: machine.arm.actual_qd.tolist(),
-    "actual_TCP_pose": lambda machine: _pose(machine, machine.arm.actual_q),
-    "target_TCP_pose": lambda machine: _pose(machine, machine.arm.q),
-    "actual_TCP_speed": lambda machine: _velocity(
-        machine, machine.arm.actual_q, machine.arm.actual_qd
-    ),
-    "target_TCP_speed": lambda machine: _velocity(machine, machine.arm.q, machine.arm.qd),
+    "actual_TCP_pose": lambda machine: _actual(machine).pose,
+    "actual_TCP_speed": lambda machine: _actual(machine).velocity,
+    "target_TCP_pose": lambda machine: _target(machine).pose,
+    "target_TCP_speed": lambda machine: _target(machine).velocity,
     "elbow_position": lambda machine: kinematics.frames(machine.arm.kind, machine.arm.actual_q)[
         2, :3, 3
     ].tolist(),
