@@ -47,7 +47,11 @@ class ArmProcess:
         )
         self._process.start()
         theirs.close()
-        self._ask("read", None, START_SECONDS)
+        try:
+            self._ask("read", None, START_SECONDS)
+        except ArmFault:
+            self.close()
+            raise
 
     @property
     def pid(self) -> int | None:

@@ -73,10 +73,14 @@ def end_program(host: str) -> None:
 def unlock_protective_stop(host: str, wait: float = UNLOCK_AFTER) -> None:
     """Release a protective stop, once, after the time that the controller asks for.
 
+    Does nothing where somebody has released it.
+
     Raises:
         ArmFault: `protective_stop` if it stays.
     """
     end_program(host)
+    if not ask(host, "safetymode")[0].endswith("PROTECTIVE_STOP"):
+        return
     time.sleep(wait)
     _, answer = ask(host, "close safety popup", "unlock protective stop")
     if answer != "Protective stop releasing":

@@ -33,7 +33,8 @@ class Lab:
 
     safety: SafetyLimits = field(default_factory=SafetyLimits)
     task: Limits = field(default_factory=Limits)
-    """Never faster than `safety`: an action of 1 asks for the lower of both speeds."""
+    """Never faster than `safety`: an action of 1 asks for the lower of both speeds. The arm
+    accelerates by the lower of both accelerations."""
     reset_pose: tuple[float, ...] = RESET_POSE
 
     @classmethod
@@ -56,7 +57,9 @@ class Lab:
         except (TypeError, ValueError) as error:
             raise NotAllowed(f"limits: {error}") from error
         slower = {key: min(getattr(moves, key), getattr(safety, key)) for key in _SLOWER}
-        return cls(safety, dataclasses.replace(moves, **slower), pose)
+        moves = dataclasses.replace(moves, **slower)
+        safety = dataclasses.replace(safety, acceleration=moves.acceleration)
+        return cls(safety, moves, pose)
 
 
 def allow(host: str | None, lab: Lab, unattended: bool) -> str:
