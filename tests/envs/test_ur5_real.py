@@ -116,6 +116,31 @@ def test_an_episode_and_what_may_end_it(controller, film, monkeypatch):
     assert standing(controller)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("injected", "arguments", "fault"),
+    [
+        ("stall", {"seconds": 5.0}, "stale_state"),
+        ("socket_close", {}, "connection_lost"),
+        ("script_death", {}, "program_stopped"),
+        ("power_off", {}, "power_off"),
+    ],
+)
+def test_each_fault_has_its_name_and_stops_the_arm(controller, film, injected, arguments, fault):
+    env = make(robot_ip=HOST, camera=film, **SLOW_MACHINE)
+    try:
+        env.reset()
+        env.step(GO)
+        controller.inject(injected, **arguments)
+        assert until_fault(env)["fault"] == fault
+        assert standing(controller)
+        if fault != "power_off":
+            env.unwrapped.recover()
+            env.reset()
+    finally:
+        env.close()
+
+
 SCRIPT = """
 import sys
 import numpy as np
