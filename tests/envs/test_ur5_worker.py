@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from distraction_gym.envs.ur5.task import RESET_POSE, advance
+from distraction_gym.envs.ur5_real import dashboard
 from distraction_gym.envs.ur5_real.arm import ArmProcess
 from distraction_gym.envs.ur5_real.faults import FAULTS, ArmFault
-from distraction_gym.envs.ur5_real.link import Reading
+from distraction_gym.envs.ur5_real.link import Reading, RtdeLink
 from distraction_gym.envs.ur5_real.safety import SafetyLimits
-from distraction_gym.envs.ur5_real.worker import Settings, State, Worker
+from distraction_gym.envs.ur5_real.worker import Settings, State, Worker, halt
 
 SETTINGS = Settings("127.0.0.99", patience=0.3, stale_after=0.3)
 ASKED = [0.1, 0, 0, 0, 0, 0.0]
@@ -46,6 +47,35 @@ class FakeLink:
 
     def stop(self) -> None:
         """Nothing to stop."""
+
+
+class Refusing(FakeLink):
+    """A controller that does not take the stop."""
+
+    def stop(self) -> None:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("link", "dry_run", "ended"),
+    [(FakeLink, False, []), (Refusing, False, ["127.0.0.9"]), (Refusing, True, [])],
+)
+def test_a_stop_that_is_not_taken_ends_the_program(link, dry_run, ended, monkeypatch):
+    told: list[str] = []
+    monkeypatch.setattr(dashboard, "end_program", told.append)
+    halt(link(), Settings("127.0.0.9", dry_run=dry_run))
+    assert told == ended
+
+
+def test_a_stop_that_the_controller_refuses_is_an_error():
+    class Deaf:
+        def speedStop(self, deceleration):  # noqa: N802 (ur-rtde's)
+            return False
+
+    link = RtdeLink.__new__(RtdeLink)
+    link._control = Deaf()
+    with pytest.raises(RuntimeError, match="did not take the stop"):
+        link.stop()
 
 
 class Running:

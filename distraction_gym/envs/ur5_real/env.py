@@ -279,7 +279,7 @@ def make(
     """Build the environment of a real arm; observations are uint8 `(3 * frame_stack, H, W)`.
 
     Spaces, reward and episodes are those of `distraction_gym/ur5-reach-*`. The controller's own
-    safety configuration is what protects people; read the tutorial first.
+    safety configuration is what protects people; read the suite's README first.
 
     Args:
         task: `"reach"`.
@@ -307,9 +307,8 @@ def make(
 
     Raises:
         NotAllowed: without an address, without anybody's consent, or for wrong limits.
-        ArmFault: where the arm cannot be driven.
+        ArmFault: where the arm cannot be driven; without ur-rtde, with what to type.
         CameraError: where the camera shows nothing.
-        MissingExtra: without ur-rtde.
     """
     for kind, name, known in (("task", task, "reach"), ("mode", mode, "lab")):
         if name != known:

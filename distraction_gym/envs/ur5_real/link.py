@@ -44,7 +44,11 @@ class Link(Protocol):
         """Ask for joint speeds; they stand until others are asked for. False: not taken."""
 
     def stop(self) -> None:
-        """Stop the arm, end the program, hang up."""
+        """Stop the arm, end the program, hang up.
+
+        Raises:
+            RuntimeError: where the stop was not taken; nothing was ended then.
+        """
 
 
 class RtdeLink:
@@ -100,7 +104,8 @@ class RtdeLink:
     def stop(self) -> None:
         """See `Link`."""
         if self._control is not None:
-            self._control.speedStop(STOP_DECELERATION)
+            if not self._control.speedStop(STOP_DECELERATION):
+                raise RuntimeError("the controller did not take the stop")
             self._control.stopScript()
             self._control.disconnect()
         self._receive.disconnect()

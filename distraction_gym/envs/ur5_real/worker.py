@@ -92,19 +92,28 @@ def run(
     worker = Worker(pipe, settings, link, lambda: bool(stop))
     try:
         worker.loop()
-        link.stop()
+        halt(link, settings)
         status = 0
     except Exception as error:
         what = error if isinstance(error, ArmFault) else ArmFault("worker_died", repr(error))
         worker.log(what.name, detail=what.detail)
         _tell(pipe, what)
         if what.name == "interrupted":
-            link.stop()
+            halt(link, settings)
         elif not settings.dry_run:
             dashboard.end_program(settings.host)
         status = 1
     # A client whose connection is lost crashes when it is touched again, even to free it.
     os._exit(status)
+
+
+def halt(link: Link, settings: Settings) -> None:
+    """Stop the arm and hang up; where that is not taken, end the program, which stops it too."""
+    try:
+        link.stop()
+    except Exception:
+        if not settings.dry_run:  # else the program is somebody else's
+            dashboard.end_program(settings.host)
 
 
 class Worker:
