@@ -58,19 +58,27 @@ def make_segmenter(name: str, **kwargs: Any) -> Segmenter:
     return found(**kwargs)
 
 
-def as_segmenter(given: Segmenter | str | Mapping[str, Any]) -> Segmenter:
+def as_segmenter(given: Segmenter | str | Mapping[str, Any], **arguments: Any) -> Segmenter:
     """Return a segmenter itself, or build the one that a name or `{"name": ..., **kwargs}` says.
+
+    Args:
+        given: The segmenter.
+        **arguments: Of its class, over those that `given` says.
 
     Raises:
         UnknownName: for a name that does not exist.
-        ValueError: for a mapping without `"name"`.
+        ValueError: for a mapping without `"name"`, or arguments for what is built already.
     """
     if isinstance(given, Segmenter):
+        if arguments:
+            raise ValueError(
+                f"{type(given).__name__} is built already and takes no {', '.join(arguments)}: "
+                "give it by name,  {'name': 'superpixel', 'k': 4, ...}"
+            )
         return given
-    if isinstance(given, str):
-        return make_segmenter(given)
-    if "name" not in given:
+    spec = {"name": given} if isinstance(given, str) else given
+    if "name" not in spec:
         raise ValueError(
-            f"a segmenter is given as {{'name': 'superpixel', 'k': 4, ...}}, got {dict(given)!r}"
+            f"a segmenter is given as {{'name': 'superpixel', 'k': 4, ...}}, got {dict(spec)!r}"
         )
-    return make_segmenter(**given)
+    return make_segmenter(**{**spec, **arguments})

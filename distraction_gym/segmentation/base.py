@@ -42,6 +42,8 @@ class Segmenter(ABC):
 
     is_stateless: bool = True
     """Whether equal frames always have equal masks."""
+    needs_env: bool = False
+    """Whether it has to be bound to an environment, of which it knows the newest frame alone."""
 
     def __init__(self, k: int = 8) -> None:
         if k < 1:
@@ -50,7 +52,11 @@ class Segmenter(ABC):
 
     @abstractmethod
     def segment(self, frames: Frames) -> Segments:
-        """Return the masks of frames `(B, H, W, 3)` uint8, each frame for itself."""
+        """Return the masks of frames `(B, H, W, 3)` uint8.
+
+        Each frame for itself; where that is not so (`is_stateless`), row i of every batch is the
+        next frame of video i.
+        """
 
     def foreground(self, frames: Frames) -> Masks:
         """Return one mask `(B, H, W)` of all that matters: here, whatever was found."""

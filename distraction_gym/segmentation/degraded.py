@@ -39,10 +39,11 @@ class DegradedSegmenter(Segmenter):
             ones, at 0 they lie at the same places of the picture in all frames.
         grain: Pixels across a blob of lost or added pixels, about; 1 is salt and pepper.
         seed: Of all that is drawn.
+        **arguments: Of the segmenter that is named, over its mapping's, such as `k`.
 
     Raises:
-        ValueError: for a share or probability outside of [0, 1], a precision of 0, or a grain
-            below 1.
+        ValueError: for a share or probability outside of [0, 1], a precision of 0, a grain below 1,
+            or arguments for a segmenter that is built already.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class DegradedSegmenter(Segmenter):
         flicker: float = 1.0,
         grain: float = 3.0,
         seed: int = 0,
+        **arguments: Any,
     ) -> None:
         shares = {"recall": recall, "precision": precision, "drop": drop, "blank": blank}
         for name, share in {**shares, "flicker": flicker}.items():
@@ -65,9 +67,10 @@ class DegradedSegmenter(Segmenter):
             raise ValueError(
                 f"precision must be more than 0 and grain 1 or more, got {precision} and {grain}"
             )
-        self.segmenter = as_segmenter(segmenter)
+        self.segmenter = as_segmenter(segmenter, **arguments)
         super().__init__(self.segmenter.k)
         self.is_stateless = self.segmenter.is_stateless
+        self.needs_env = self.segmenter.needs_env
         self.recall, self.precision, self.drop, self.blank = recall, precision, drop, blank
         self.flicker, self.grain, self.seed = flicker, grain, seed
 

@@ -29,6 +29,7 @@ class OracleSegmenter(Segmenter):
     """
 
     is_stateless = False
+    needs_env = True
 
     def __init__(self, k: int = 8, objects: Sequence[str] | None = None) -> None:
         super().__init__(k)

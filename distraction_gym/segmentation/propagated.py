@@ -51,9 +51,10 @@ class PropagatedSegmenter(Segmenter):
         every: Frames from one key frame to the next; 1 segments each.
         residual: Mean difference in brightness, 0-255, between the new frame and the last one
             moved along the flow, above which a frame is a key frame.
+        **arguments: Of the segmenter that is named, over its mapping's, such as `k`.
 
     Raises:
-        ValueError: for `every` below 1.
+        ValueError: for `every` below 1, or arguments for a segmenter that is built already.
     """
 
     is_stateless = False
@@ -64,11 +65,13 @@ class PropagatedSegmenter(Segmenter):
         every: int = 4,
         *,
         residual: float = 15.0,
+        **arguments: Any,
     ) -> None:
         if every < 1:
             raise ValueError(f"every must be at least 1, got {every}")
-        self.segmenter = as_segmenter(segmenter)
+        self.segmenter = as_segmenter(segmenter, **arguments)
         super().__init__(self.segmenter.k)
+        self.needs_env = self.segmenter.needs_env
         self.every, self.residual = every, residual
         self.key_frames = 0
         self._streams: list[_Stream | None] = []

@@ -95,6 +95,9 @@ def test_what_a_distraction_hides_is_in_no_mask():
 
 def test_it_knows_the_newest_frame_of_its_environment_only():
     assert not make_segmenter("oracle").is_stateless
+    for name in ("propagated", "degraded"):
+        assert make_segmenter(name, segmenter="oracle").needs_env
+        assert not make_segmenter(name, segmenter="superpixel").needs_env
     with pytest.raises(ValueError, match=r"call bind\(env\) first"):
         make_segmenter("oracle").segment(FRAME)
     with pytest.raises(ValueError, match="newest frame only, and got 2"):

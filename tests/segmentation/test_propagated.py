@@ -120,5 +120,11 @@ def test_the_segmenter_may_be_named():
     frames, _ = film(3)
     segmenter = make_segmenter("propagated", segmenter={"name": "superpixel", "k": 3}, every=2)
     assert segmenter.segment(frames).masks.shape == (3, 3, 64, 64)
+    for name in ("propagated", "degraded"):
+        inner = {"name": "superpixel", "k": 3, "tolerance": 9.0}
+        segmenter = make_segmenter(name, segmenter=inner, k=2)
+        assert (segmenter.k, segmenter.segmenter.k, segmenter.segmenter.tolerance) == (2, 2, 9.0)
+    with pytest.raises(ValueError, match="Red is built already and takes no k: give it by name"):
+        PropagatedSegmenter(Red(), k=2)
     with pytest.raises(ValueError, match="every must be at least 1, got 0"):
         PropagatedSegmenter(Red(), every=0)
