@@ -35,8 +35,8 @@ class TestPlanes:
     def test_frames_are_single_pictures_channels_last(self):
         obs = np.random.default_rng(0).integers(0, 256, (2, 9, 5, 7), np.uint8)
         frames = frames_of(obs)
-        assert frames.shape == (6, 5, 7, 3)
-        np.testing.assert_array_equal(frames[4], obs[1, 3:6].transpose(1, 2, 0))
+        assert frames.shape == (2, 3, 5, 7, 3)
+        np.testing.assert_array_equal(frames[1, 1], obs[1, 3:6].transpose(1, 2, 0))
 
 
 def walk(stack=3, side=6, steps=40, seed=0):
@@ -52,6 +52,16 @@ def walk(stack=3, side=6, steps=40, seed=0):
         after = np.concatenate([obs[3:], frame()])
         yield obs[None], after[None], np.array([[0.1]]), np.array([step]), np.array([done]), [{}]
         obs = np.tile(frame(), (stack, 1, 1)) if done else after
+
+
+def each(segment):
+    """Return what segments observations by segmenting each of their frames for itself."""
+
+    def masks(stacks):
+        found = segment(stacks.reshape(-1, *stacks.shape[2:]))
+        return found.reshape(*stacks.shape[:2], *found.shape[1:])
+
+    return lambda now, later, ends: (masks(now), masks(later))
 
 
 class TestBuffer:
@@ -70,7 +80,7 @@ class TestBuffer:
             return np.stack([frames[..., 0] > 128, frames[..., 1] > 200], axis=1)
 
         buffer = SegmentedReplayBuffer(30, *space, device="cpu", k=2)
-        buffer.segment = segment
+        buffer.segment = each(segment)
         ours, plain = self.fill(buffer), self.fill(FrameReplayBuffer(30, *space, device="cpu"))
         for found, expected in (
             (ours.observations, plain.observations),
@@ -78,7 +88,7 @@ class TestBuffer:
         ):
             parts = found.view(64, 3, 4, 6, 6)
             assert torch.equal(parts[:, :, :3].flatten(1, 2), expected)
-            again = segment(frames_of(expected.numpy()))
+            again = segment(frames_of(expected.numpy()).reshape(-1, 6, 6, 3))
             assert torch.equal(
                 unpack(parts[:, :, 3:], 2).flatten(0, 1), torch.from_numpy(again).float()
             )
@@ -87,7 +97,7 @@ class TestBuffer:
     def test_a_switch_to_no_masks_loses_no_frame(self):
         space = spaces.Box(0, 255, (9, 6, 6), np.uint8), spaces.Box(-1, 1, (1,), np.float32)
         buffer = SegmentedReplayBuffer(60, *space, device="cpu", k=2)
-        buffer.segment = lambda frames: np.stack([frames[..., 0] > 128] * 2, axis=1)
+        buffer.segment = each(lambda frames: np.stack([frames[..., 0] > 128] * 2, axis=1))
         plain = FrameReplayBuffer(60, *space, device="cpu")
         for step, transition in enumerate(walk()):
             if step == 17:

@@ -38,7 +38,9 @@ class TeacherAndStudent(KnowsLearning):
 
     Args:
         *args: As `VisualSAC`.
-        segmenter: A name in `SEGMENTERS`, or `{"name": name, **arguments}`.
+        segmenter: A name in `SEGMENTERS`, or `{"name": name, **arguments}`. One that follows the
+            picture from frame to frame, such as `"propagated"` (not in the paper), is there once
+            for each environment.
         k: Masks per frame, the segmenter's best; `"auto"` looks how many the environment's frames
             need (`trms.probe`, not in the paper), and is a number from then on.
         teach_steps: Agent steps of teaching; `"auto"` until the student's agreement with the
@@ -51,13 +53,15 @@ class TeacherAndStudent(KnowsLearning):
         student_filters: Filters of its hidden layers.
         segment_in_updates: Segment the sampled frames anew in every update, as the paper's
             algorithm reads, where the default keeps each frame's masks in the replay buffer. The
-            masks are the same.
+            masks are the same; a segmenter that follows the picture is refused.
         replay_buffer_class: None for one that keeps masks beside frames.
         **kwargs: As `VisualSAC`.
 
     Raises:
         UnknownName: for a segmenter that does not exist, when it is first asked.
-        ValueError: for a `k`, `teach_steps` or `temperature` that makes no sense.
+        UnsupportedEnvironment: for one that cannot be asked here, such as the oracle, then, too.
+        ValueError: for a `k`, `teach_steps` or `temperature` that makes no sense, and where frames
+            would be segmented in no order that must be.
     """
 
     EXPLAINS = "mask"
@@ -109,6 +113,8 @@ class TeacherAndStudent(KnowsLearning):
         frames, planes = self._split(obs)
         with torch.no_grad():
             if self._learns and self.teaching:
+                if planes is None:  # not from the replay: to act, each row an environment
+                    planes = self._planes(self.teacher.look(_bytes(frames)))
                 masks = self._choose(frames, planes).mask
             else:
                 masks = self._student(frames.flatten(0, 1))
@@ -142,13 +148,21 @@ class TeacherAndStudent(KnowsLearning):
         Returns:
             One row per observation, `(B * S, (3 + k) * S, 3)` uint8, RGB.
         """
-        pictures = self._pictures(obs)
-        choice, student = self.choose(pictures), self.explain(pictures)
-        return draw_rows(pictures, choice, student)
+        return self._panels(self._pictures(obs))
+
+    @torch.no_grad()
+    def _panels(self, obs: Tensor) -> npt.NDArray[np.uint8]:
+        """Draw float pictures; those that come with masks, from the replay, with these."""
+        frames, planes = self._split(obs)
+        choice = self._choose(frames[:, -1:], None if planes is None else planes[:, -1:])
+        pictures = frames.flatten(1, 2)
+        return draw_rows(pictures, choice, self.explain(pictures))
 
     @torch.no_grad()
     def choose(self, obs: npt.NDArray[Any] | Tensor) -> Choice:
         """Return what the sampler makes of the newest frames, without noise; it asks the segmenter.
+
+        It asks about each frame for itself: where masks are propagated, these are key frames.
 
         Args:
             obs: As `explain`.
@@ -171,8 +185,8 @@ class TeacherAndStudent(KnowsLearning):
     def _choose(self, frames: Tensor, planes: Tensor | None) -> Choice:
         """Let the sampler choose among the masks of frames `(B, f, 3, H, W)`."""
         if planes is None:
-            found = self.teacher.masks(frames_of(frames.flatten(1, 2).byte().cpu().numpy()))
-            planes = torch.as_tensor(found, device=frames.device).float()
+            pictures = _bytes(frames)
+            planes = self._planes(self.teacher.masks(pictures.reshape(-1, *pictures.shape[2:])))
         choice: Choice = self.extras["sampler"](planes.reshape(-1, self.k, *frames.shape[3:]))
         return choice
 
@@ -180,11 +194,17 @@ class TeacherAndStudent(KnowsLearning):
         """Return the student's masks of frames `(N, 3, H, W)`: `(N, 1, H, W)` in (0, 1)."""
         return torch.sigmoid(self.extras["student"](frames))
 
-    def _masks_to_keep(self, frames: Frames) -> Masks:
+    def _planes(self, masks: Masks) -> Tensor:
+        return torch.as_tensor(masks, device=self.device).float()
+
+    def _masks_to_keep(
+        self, now: Frames, later: Frames, ends: npt.NDArray[Any]
+    ) -> tuple[Masks, Masks]:
         """Return the masks that go into the replay buffer: empty ones once nobody is taught."""
         if not self.teaching:
-            return np.zeros((len(frames), self.k, *frames.shape[1:3]), np.bool_)
-        return self.teacher.masks(frames)
+            none = np.zeros((*now.shape[:2], self.k, *now.shape[2:4]), np.bool_)
+            return none, none
+        return self.teacher.step(now, later, ends)
 
     def _clock(self) -> TeachingClock:
         clock = self.extras["clock"]
@@ -203,11 +223,23 @@ class TeacherAndStudent(KnowsLearning):
         }
 
     def _setup_learn(self, *args: Any, **kwargs: Any) -> Any:
-        """Meet a segmenter without weights now, not after the random steps."""
+        """Meet a segmenter that does not work here now, not after the random steps."""
         _, height, width = self._shape()
         if self.teaching:
             self.teacher.masks(np.zeros((1, height, width, 3), np.uint8))
+            self._check_order()
+        if isinstance(self.replay_buffer, SegmentedReplayBuffer):
+            self.replay_buffer.segment = self._masks_to_keep
         return super()._setup_learn(*args, **kwargs)
+
+    def _check_order(self) -> None:
+        if self.teacher.follows and not isinstance(self.replay_buffer, SegmentedReplayBuffer):
+            raise ValueError(
+                f"segmenter={self.segmenter!r} follows the picture from frame to frame, and "
+                "updates that segment what they sampled get frames in no order. Keep masks in the "
+                "replay buffer:  segment_in_updates=False  , and no replay_buffer_class; or take a "
+                "segmenter that judges each frame for itself:  segmenter='superpixel'"
+            )
 
     def _setup_model(self) -> None:
         if not isinstance(self.k, int):  # "auto", but never of a model that is loaded
@@ -222,8 +254,6 @@ class TeacherAndStudent(KnowsLearning):
         sampler, student = self.extras["sampler"], self.extras["student"]
         self.sampler_optimizer = torch.optim.AdamW(sampler.parameters(), self.sampler_lr)
         self.student_optimizer = torch.optim.Adam(student.parameters(), self.student_lr)
-        if isinstance(self.replay_buffer, SegmentedReplayBuffer):
-            self.replay_buffer.segment = self._masks_to_keep
 
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
         modules, tensors = super()._get_torch_save_params()
@@ -232,6 +262,11 @@ class TeacherAndStudent(KnowsLearning):
     def _excluded_save_params(self) -> list[str]:
         own = ["teacher", "sampler_optimizer", "student_optimizer"]
         return [*super()._excluded_save_params(), *own]
+
+
+def _bytes(frames: Tensor) -> Frames:
+    """Return frames `(B, f, 3, H, W)`, 0-255, as `(B, f, H, W, 3)` uint8."""
+    return frames_of(frames.flatten(1, 2).byte().cpu().numpy())
 
 
 def masked(frames: Tensor, masks: Tensor) -> Tensor:

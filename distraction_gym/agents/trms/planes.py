@@ -13,6 +13,7 @@ from gymnasium import spaces
 from torch import Tensor
 
 from distraction_gym.agents.common.replay import FrameReplayBuffer
+from distraction_gym.segmentation import Masks
 
 _BITS = 8
 Bytes = npt.NDArray[np.uint8]
@@ -41,9 +42,10 @@ def unpack(packed: Tensor, k: int) -> Tensor:
 
 
 def frames_of(obs: npt.NDArray[Any]) -> Bytes:
-    """Return each frame of observations `(B, 3f, H, W)` as `(B * f, H, W, 3)`."""
-    height, width = obs.shape[2:]
-    return np.ascontiguousarray(obs.reshape(-1, 3, height, width).transpose(0, 2, 3, 1))
+    """Return the frames of observations `(B, 3f, H, W)`, oldest first, as `(B, f, H, W, 3)`."""
+    count, stacked, height, width = obs.shape
+    frames = obs.reshape(count, stacked // 3, 3, height, width)
+    return np.ascontiguousarray(frames.transpose(0, 1, 3, 4, 2))
 
 
 class SegmentedReplayBuffer(FrameReplayBuffer):
@@ -60,9 +62,10 @@ class SegmentedReplayBuffer(FrameReplayBuffer):
         **kwargs: As `FrameReplayBuffer`.
     """
 
-    segment: Callable[[Bytes], npt.NDArray[np.bool_]] | None = None
-    """Frames `(N, H, W, 3)` -> masks `(N, k, H, W)`, equal for equal frames; set by the agent. None
-    leaves the planes empty."""
+    segment: Callable[[Bytes, Bytes, npt.NDArray], tuple[Masks, Masks]] | None = None
+    """Frames of a step's observations and of the next ones, `(n, f, H, W, 3)`, and whether those
+    end episodes, `(n,)` -> masks of both, `(n, f, k, H, W)`; set by the agent. None leaves planes
+    empty."""
 
     def __init__(
         self,
@@ -80,16 +83,31 @@ class SegmentedReplayBuffer(FrameReplayBuffer):
         carried = spaces.Box(0, 255, (stacked // 3 * channels, height, width), np.uint8)
         super().__init__(buffer_size, carried, action_space, frame_channels=channels, **kwargs)
 
-    def add(self, obs: np.ndarray, next_obs: np.ndarray, *args: Any, **kwargs: Any) -> None:
+    def add(
+        self,
+        obs: np.ndarray,
+        next_obs: np.ndarray,
+        action: np.ndarray,
+        reward: np.ndarray,
+        done: np.ndarray,
+        infos: list[dict[str, Any]],
+    ) -> None:
         """Add one transition of each environment, as `FrameReplayBuffer.add`."""
-        super().add(self._carry(obs), self._carry(next_obs), *args, **kwargs)
+        both: tuple[Masks | None, Masks | None] = (None, None)
+        if self.segment is not None:
+            both = self.segment(frames_of(obs), frames_of(next_obs), done)
+        obs, next_obs = map(self._carry, (obs, next_obs), both)
+        super().add(obs, next_obs, action, reward, done, infos)
 
-    def _carry(self, obs: np.ndarray) -> np.ndarray:
+    def __getstate__(self) -> dict[str, Any]:
+        """Return all but the agent's function: `save_replay_buffer` would write the agent too."""
+        return {name: value for name, value in vars(self).items() if name != "segment"}
+
+    def _carry(self, obs: np.ndarray, masks: Masks | None) -> np.ndarray:
         """Put each frame's planes behind its colours."""
         count, stacked, height, width = obs.shape
         colors = obs.reshape(count, stacked // 3, 3, height, width)
-        shape = (count, stacked // 3, self.planes, height, width)
-        packed = np.zeros(shape, np.uint8)
-        if self.segment is not None:
-            packed = pack(self.segment(frames_of(obs))).reshape(shape)
+        packed = np.zeros((count, stacked // 3, self.planes, height, width), np.uint8)
+        if masks is not None:
+            packed = pack(masks.reshape(-1, *masks.shape[2:])).reshape(packed.shape)
         return np.concatenate([colors, packed], axis=2).reshape(count, -1, height, width)

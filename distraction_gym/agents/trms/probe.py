@@ -29,7 +29,7 @@ def needed_masks(env: VecEnv, segmenter: str | dict) -> int:
     seen = []
     for step in range(STEPS):
         if step % 10 == 0:  # frames in a row are much alike
-            seen.append(frames_of(np.asarray(obs)[:, -3:]))
+            seen.append(frames_of(np.asarray(obs)[:, -3:])[:, 0])
         actions = np.array([env.action_space.sample() for _ in range(env.num_envs)])
         obs, *_ = env.step(actions)
     return fewest(teacher.masks(np.concatenate(seen)))

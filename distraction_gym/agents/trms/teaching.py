@@ -179,6 +179,5 @@ class TaskRelevantMasks(StrongAugmentation, TeacherAndStudent):
         super().train(gradient_steps, self.teach_batch if teaches else batch_size)
         every = self.panel_interval
         if teaches and every and self._n_updates // every > before // every:
-            frames, _ = self._split(self.sample_pictures(PANEL_ROWS))
-            panels = Image(self.panels(frames.flatten(1, 2)), "HWC")
+            panels = Image(self._panels(self.sample_pictures(PANEL_ROWS)), "HWC")
             self.logger.record("trms/masks", panels, exclude=("stdout", "log", "json", "csv"))
