@@ -40,10 +40,12 @@ class UNet(nn.Module):
         pairs = list(zip(self.widths[:-1], self.widths[1:], strict=True))
         self.first = nn.Sequential(_layer(3, widths[0]), _layer(widths[0], widths[0]))
         self.downs = nn.ModuleList(
-            nn.Sequential(nn.MaxPool2d(2), _layer(wide, narrow), _layer(narrow, narrow))
-            for wide, narrow in pairs
+            nn.Sequential(nn.MaxPool2d(2), _layer(shallow, deep), _layer(deep, deep))
+            for shallow, deep in pairs
         )
-        self.ups = nn.ModuleList(_layer(deep + wide, wide) for wide, deep in reversed(pairs))
+        self.ups = nn.ModuleList(
+            _layer(deep + shallow, shallow) for shallow, deep in reversed(pairs)
+        )
         self.last = nn.Conv2d(widths[0], 1, 1)
 
     def forward(self, pictures: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from distraction_gym.agents import TRMS
 from distraction_gym.agents.common.checkpoint import resume, save_checkpoint
 from distraction_gym.agents.trms.planes import frames_of, unpack
 from distraction_gym.agents.trms.teacher import Teacher
+from distraction_gym.agents.trms.video import Video
 from distraction_gym.errors import UnsupportedEnvironment
 from distraction_gym.segmentation import SEGMENTERS, Segmenter, make_segmenter
 from distraction_gym.segmentation.base import fill
@@ -118,6 +119,25 @@ def test_masks_in_the_replay_are_those_of_episodes_played_frame_by_frame(learnin
     model.learn(2 * steps)
     check_replay(model, films, steps)
     assert not np.array_equal(*(kept(model, 1, env, True)[1] for env in range(2)))
+
+
+def test_a_video_begins_anew_after_an_end_and_where_a_step_is_missing():
+    frames = np.stack([np.roll(CLUTTER, 40 * shift, axis=1) for shift in range(5)])
+    segmenter = make_segmenter("propagated", segmenter="reddish_counted", every=99, residual=255.0)
+    video = Video(segmenter)
+    asked = []
+    for look in (
+        lambda: video.look(frames[[0, 0]]),
+        lambda: video.go_on(frames[[0, 1]], False),
+        lambda: video.go_on(frames[[2, 3]], False),  # where 1, 2 is expected
+        lambda: video.go_on(frames[[3, 3]], False),  # a picture that stays
+        lambda: video.go_on(frames[[3, 4]], True),
+        lambda: video.look(frames[[3, 4]]),  # the same again, in another episode
+        lambda: video.look(frames[[3, 4]]),
+    ):
+        assert look().shape == (2, segmenter.k, SIDE, SIDE)
+        asked.append(Reddish.frames)
+    assert asked == [1, 1, 2, 2, 2, 3, 3]
 
 
 def test_they_are_not_those_of_the_segmenter_itself():
