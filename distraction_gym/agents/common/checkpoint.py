@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def save_checkpoint(model: OffPolicyAlgorithm, folder: str | Path, keep: int = 2
         sweep(folder)
         number = int(older[-1].name.split("-")[0]) + 1 if older else 1
         target = folder / f"{number:04d}-step-{model.num_timesteps}"
-        with atomic_folder(target) as part:
+        with atomic_folder(target) as part, _between_updates(model):
             _write(model, part)
     except OSError as error:
         stands = f"{older[-1]} still stands" if older else "there is none before it"
@@ -108,6 +109,11 @@ def resume(model: OffPolicyAlgorithm, path: str | Path) -> None:
         CheckpointError: as `load_checkpoint`.
     """
     _load(model, _found(Path(path).absolute()), with_env=True)
+
+
+def _between_updates(model: OffPolicyAlgorithm) -> AbstractContextManager[None]:
+    ask = getattr(model, "between_updates", None)  # of agents that may learn in a thread
+    return nullcontext() if ask is None else ask()
 
 
 def _checkpoints(folder: Path) -> list[Path]:

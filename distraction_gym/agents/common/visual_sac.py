@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from distraction_gym.agents.common.acceleration import AccelerationMixin
 from distraction_gym.agents.common.allocator import keep_freed_memory
+from distraction_gym.agents.common.asynchronous import AsynchronousMixin
 from distraction_gym.agents.common.augmentations import RandomShift
 from distraction_gym.agents.common.descent import descend, diverged, frozen
 from distraction_gym.agents.common.explain import ExplainMixin
@@ -47,7 +48,9 @@ class Batch(NamedTuple):
     """Observations as they were sampled, uint8, not even shifted."""
 
 
-class VisualSAC(ExplainMixin, AccelerationMixin, SafeSaveMixin, stable_baselines3.SAC):
+class VisualSAC(
+    ExplainMixin, AsynchronousMixin, AccelerationMixin, SafeSaveMixin, stable_baselines3.SAC
+):
     """SAC from pixels: a trunk shared by actor and critic, trained by the critic's loss.
 
     Defaults are those of DMC-GB's code (arXiv 2011.13389). With
@@ -75,7 +78,7 @@ class VisualSAC(ExplainMixin, AccelerationMixin, SafeSaveMixin, stable_baselines
         shift: Pixels of random shift of observations; 0 for none.
         shift_next: The same for next observations.
         **kwargs: As in Stable-Baselines3's `SAC`; `precision`, `compile_mode` and `channels_last`
-            as in `AccelerationMixin`.
+            as in `AccelerationMixin`, `asynchronous` as in `AsynchronousMixin`.
 
     Raises:
         UnsupportedEnvironment: if the observations are no such pictures.
@@ -204,8 +207,7 @@ class VisualSAC(ExplainMixin, AccelerationMixin, SafeSaveMixin, stable_baselines
 
     def sample_pictures(self, size: int) -> Tensor:
         """Draw observations from the replay buffer, float `(size, 3k, H, W)`, not augmented."""
-        assert self.replay_buffer is not None
-        return self.replay_buffer.sample(size, env=self._vec_normalize_env).observations.float()
+        return self._draw(size).observations.float()
 
     # The loop.
 
@@ -213,14 +215,15 @@ class VisualSAC(ExplainMixin, AccelerationMixin, SafeSaveMixin, stable_baselines
         """Make `gradient_steps` updates, and once the ones to catch up with the random steps."""
         self.policy.set_training_mode(True)
         self._update_learning_rate([self.actor.optimizer, self.critic.optimizer])
-        if self._n_updates == 0:
-            missed = self.catch_up_updates
-            gradient_steps += self.learning_starts if missed is None else missed
+        if self._n_updates == 0 and self._learner is None:
+            gradient_steps += self.missed_updates
         for _ in range(gradient_steps):
             batch = self._sample(batch_size)
             try:
                 losses = self._update(batch)
             except TrainingDiverged as error:
+                if self._learner is not None:  # which has it told by the loop's thread
+                    raise
                 raise diverged(self, error) from None
             for name, value in losses.items():
                 self.note(name, value)
@@ -228,6 +231,25 @@ class VisualSAC(ExplainMixin, AccelerationMixin, SafeSaveMixin, stable_baselines
         for name, values in self._notes.items():
             self.logger.record(f"train/{name}", torch.stack(values).mean().item())
         self._notes.clear()
+
+    @property
+    def missed_updates(self) -> int:
+        """Updates to make at once when learning starts."""
+        missed = self.catch_up_updates
+        return self.learning_starts if missed is None else missed
+
+    def collect_rollouts(self, *args: Any, **kwargs: Any) -> Any:
+        """Collect as Stable-Baselines3 does; where the environment fails, keep a checkpoint.
+
+        The next `learn` then begins a new episode.
+        """
+        try:
+            return super().collect_rollouts(*args, **kwargs)
+        except Exception:
+            if self.keep_last_good is not None:
+                self.keep_last_good()
+            self._last_obs = None
+            raise
 
     def _update(self, batch: Batch) -> dict[str, Tensor]:
         self._n_updates += 1
@@ -271,13 +293,21 @@ class VisualSAC(ExplainMixin, AccelerationMixin, SafeSaveMixin, stable_baselines
         polyak_update(self.batch_norm_stats, self.batch_norm_stats_target, 1.0)
 
     def _sample(self, batch_size: int) -> Batch:
-        assert self.replay_buffer is not None
-        data = self.replay_buffer.sample(batch_size, env=self._vec_normalize_env)
+        data = self._draw(batch_size)
         discount = self.gamma if data.discounts is None else data.discounts
         raw = data.observations
         obs, next_obs = self.augment_batch(raw.float(), data.next_observations.float())
         discount = (1 - data.dones) * discount
         return Batch(obs, data.actions, data.rewards, next_obs, discount, raw)
+
+    def _draw(self, size: int) -> Any:
+        assert self.replay_buffer is not None
+        with self._alone_with_replay():
+            return self.replay_buffer.sample(size, env=self._vec_normalize_env)
+
+    def _store_transition(self, *args: Any, **kwargs: Any) -> None:
+        with self._alone_with_replay():
+            super()._store_transition(*args, **kwargs)
 
     @staticmethod
     def _shift(obs: Tensor, pad: int) -> Tensor:
@@ -337,5 +367,5 @@ class VisualSAC(ExplainMixin, AccelerationMixin, SafeSaveMixin, stable_baselines
         return modules, tensors
 
     def _excluded_save_params(self) -> list[str]:
-        own = ["extras", "extra_optimizer", "keep_last_good", "_notes"]
+        own = ["extras", "extra_optimizer", "keep_last_good", "_notes", "_learner", "train"]
         return [*super()._excluded_save_params(), *own]
