@@ -1,4 +1,4 @@
-"""`ur5 simulate`: a UR controller and its camera without an arm; `ur5 check`: a first run."""
+"""`ur5 simulate`: a UR controller and its camera without an arm; the other orders are the lab's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import contextlib
 from typing import TYPE_CHECKING
 
-from distraction_gym.cli import ur5_check
+from distraction_gym.cli import ur5_check, ur5_screen
 from distraction_gym.envs.ur5.controller import __main__ as controller
 from distraction_gym.envs.ur5.controller.process import CAMERA_PORT, FAULTS_PORT, CameraProcess
 
@@ -29,6 +29,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--no-camera", action="store_true", help="serve the controller only")
     parser.set_defaults(run=_simulate)
     ur5_check.add(orders)
+    ur5_screen.add(orders)
 
 
 def _simulate(args: argparse.Namespace) -> None:
@@ -45,5 +46,5 @@ def _simulate(args: argparse.Namespace) -> None:
                 faults_port=args.faults_port,
             )
             stack.enter_context(camera)
-            print(f"camera: {camera.url}", flush=True)
+            print(f"camera: {camera.url}\nscreen: {camera.url.removesuffix('/video')}", flush=True)
         controller.serve(args)

@@ -22,6 +22,7 @@ from distraction_gym.envs.ur5_real.faults import FAULTS, ArmFault
 from distraction_gym.envs.ur5_real.lab import Lab, allow
 from distraction_gym.envs.ur5_real.pace import Pace
 from distraction_gym.envs.ur5_real.safety import Refused
+from distraction_gym.envs.ur5_real.screen import tell
 from distraction_gym.envs.ur5_real.worker import ARRIVED, Settings, State
 from distraction_gym.registry import unknown
 from distraction_gym.seeding import stream
@@ -32,6 +33,7 @@ REWARDS = {"dense": rules.dense_reward, "sparse": rules.sparse_reward}
 MOST_RECOVERIES = 3
 """How often `auto_recover` starts again in an environment's life."""
 _RESET_SECONDS = 60.0
+_MIDDLE = (rules.SHAPE[1] / 2, rules.SHAPE[0] / 2)
 _LOOK = 0.02  # seconds between two looks at an arm on its way
 
 
@@ -55,11 +57,13 @@ class UR5RealEnv(gym.Env):
         reward: `"dense"` or `"sparse"`.
         distracted: Whether a pixel with any green is no target.
         auto_recover: Recover by itself from what needs no person.
+        screen: Where the screen is told of each episode's disc, `"http://host:port"`.
         start: Starts what drives the arm.
 
     Raises:
         ArmFault: where the arm cannot be driven.
         CameraError: where the camera shows nothing.
+        ScreenError: where the screen does not answer.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 25}  # noqa: RUF012 (Gymnasium's)
@@ -74,6 +78,7 @@ class UR5RealEnv(gym.Env):
         distracted: bool = False,
         auto_recover: bool = False,
         render_mode: str | None = None,
+        screen: str | None = None,
         start: Callable[[Settings], ArmProcess] = ArmProcess,
     ) -> None:
         if reward not in REWARDS:
@@ -81,6 +86,7 @@ class UR5RealEnv(gym.Env):
         self.render_mode = render_mode
         self._settings, self._lab, self._size = settings, lab, image_size
         self._pay, self._auto_recover, self._start = REWARDS[reward], auto_recover, start
+        self._screen = screen
         self._highest = rules.HIGHEST_DISTRACTED if distracted else rules.HIGHEST
         self._guard = rules.Guard(arm_named(settings.robot), lab.task)
         self._pace = Pace(rules.CONTROL_STEP)
@@ -90,6 +96,7 @@ class UR5RealEnv(gym.Env):
         self._timing: dict[str, float] = {}
         self.action_space = gym.spaces.Box(-1.0, 1.0, (rules.MOVED,), np.float32)
         self.observation_space = gym.spaces.Box(0, 255, (*image_size, 3), np.uint8)
+        self._show(_MIDDLE)  # it answers, or nothing moves
         self._camera = Camera(camera)
         try:
             self._arm = start(settings)
@@ -101,19 +108,22 @@ class UR5RealEnv(gym.Env):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Frame, dict[str, Any]]:
-        """Move slowly to where episodes begin.
+        """Move slowly to where episodes begin, and have the disc shown.
 
         Raises:
             ArmFault: if the arm cannot go there, or a fault stands that needs a person.
+            ScreenError: if the screen does not answer; the arm stands where episodes begin.
         """
         super().reset(seed=seed)
         if seed is not None:
             self.np_random = stream(seed, "physics")
         if self._fault is not None:
             self._recover_alone(self._fault)
+        target = rules.draw_target(self.np_random)
         try:
             self._go_to_start()
-            frame, age = self._look()
+            self._show(target)
+            frame, age = self._look_anew()
         except ArmFault as fault:
             self._give_up(fault)
             raise
@@ -122,7 +132,7 @@ class UR5RealEnv(gym.Env):
         self._pace.restart()
         self._overridden = False
         self._timing = {}
-        info = {"target": rules.draw_target(self.np_random)}
+        info = {"target": target}
         return self._observation(frame), {**info, **self._judged(frame), **self._told(age)}
 
     def step(
@@ -196,6 +206,19 @@ class UR5RealEnv(gym.Env):
         if age > 2 * self._settings.stale_after:  # it is slower, and has no clock of its own
             raise ArmFault("stale_camera", f"for {age:.2f} s")
         return frame, age
+
+    def _look_anew(self) -> tuple[Frame, float]:
+        """Wait for a picture taken from now on, of the standing arm and the new disc."""
+        since = time.monotonic()
+        while True:
+            frame, age = self._look()
+            if age < time.monotonic() - since:
+                return frame, age
+            time.sleep(_LOOK)
+
+    def _show(self, target: tuple[float, float]) -> None:
+        if self._screen is not None:
+            tell(self._screen, *target)
 
     def _newest(self) -> tuple[Frame, float]:
         """Return the camera's picture, `(90, 160, 3)`, and its age."""
@@ -273,6 +296,7 @@ def make(
     proprioception: bool = False,
     assets: str = "auto",
     render_mode: str | None = "rgb_array",
+    screen: str | None = None,
     stale_after: float = 0.1,
     log: str | None = None,
 ) -> gym.Env:
@@ -301,6 +325,8 @@ def make(
         proprioception: Return `{"image": ..., "proprio": ...}`.
         assets: Not looked at.
         render_mode: `"rgb_array"` or None.
+        screen: Where the screen is told of each episode's disc, `"http://host:port"`: of
+            `distraction-gym ur5 screen`, or of the simulated camera. None: nobody is told.
         stale_after: Seconds of silence between controller and this machine, either way, after which
             the arm stops; or after twice as long without a picture.
         log: A file to which commands and events are added, a line of JSON each.
@@ -309,6 +335,7 @@ def make(
         NotAllowed: without an address, without anybody's consent, or for wrong limits.
         ArmFault: where the arm cannot be driven; without ur-rtde, with what to type.
         CameraError: where the camera shows nothing.
+        ScreenError: where the screen does not answer.
     """
     for kind, name, known in (("task", task, "reach"), ("mode", mode, "lab")):
         if name != known:
@@ -317,8 +344,9 @@ def make(
     host = allow(robot_ip, lab, unattended or dry_run)
     settings = Settings(host, robot, lab.safety, dry_run, stale_after=stale_after, log=log)
     height, width = (image_size,) * 2 if isinstance(image_size, int) else image_size
+    size = (height, width)
     env: gym.Env = UR5RealEnv(
-        settings, lab, camera, (height, width), reward, distracted, auto_recover, render_mode
+        settings, lab, camera, size, reward, distracted, auto_recover, render_mode, screen
     )
     repeat = 1 if action_repeat is None else action_repeat
     env = StackFrames(ActionRepeat(env, repeat), frame_stack)
