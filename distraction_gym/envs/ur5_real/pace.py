@@ -71,6 +71,6 @@ class Pace:
         warnings.warn(
             f"the control loop cannot hold {1 / self._period:g} steps per second: {late} of the "
             f"last {WINDOW} commands came a whole step late, at {rate:.1f} per second. Let the "
-            "agent learn in a thread of its own, or give it fewer updates per step",
+            "agent learn in a thread of its own (asynchronous=True), or make it smaller",
             stacklevel=4,
         )
