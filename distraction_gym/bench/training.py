@@ -234,6 +234,12 @@ def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
     result = dict(base)
     for key, value in changes.items():
         inner = result.get(key)
-        both = isinstance(inner, Mapping) and isinstance(value, Mapping)
-        result[key] = _merged(inner, value) if both else value  # type: ignore[arg-type]
+        result[key] = _merged(inner, value) if _are_of_one(inner, value) else value
     return result
+
+
+def _are_of_one(inner: Any, value: Any) -> bool:
+    """Return whether both hold settings of one thing: another segmenter has other arguments."""
+    if not (isinstance(inner, Mapping) and isinstance(value, Mapping)):
+        return False
+    return value.get("name", inner.get("name")) == inner.get("name")
