@@ -233,13 +233,9 @@ def _logger(folder: Path, step: int) -> Logger:
 def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(base)
     for key, value in changes.items():
-        inner = result.get(key)
-        result[key] = _merged(inner, value) if _are_of_one(inner, value) else value
+        inner: Any = result.get(key)
+        both = isinstance(inner, Mapping) and isinstance(value, Mapping)
+        # What has another name has other arguments: a segmenter, say.
+        one = both and value.get("name", inner.get("name")) == inner.get("name")
+        result[key] = _merged(inner, value) if one else value
     return result
-
-
-def _are_of_one(inner: Any, value: Any) -> bool:
-    """Return whether both hold settings of one thing: another segmenter has other arguments."""
-    if not (isinstance(inner, Mapping) and isinstance(value, Mapping)):
-        return False
-    return value.get("name", inner.get("name")) == inner.get("name")
