@@ -13,7 +13,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from distraction_gym.cli.options import Commands
-    from distraction_gym.envs.ur5.kinematics import Vector
+    from distraction_gym.envs.ur5.kinematics import Arm, Vector
     from distraction_gym.envs.ur5_real.arm import ArmProcess
     from distraction_gym.envs.ur5_real.lab import Lab
     from distraction_gym.envs.ur5_real.worker import Settings
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MOVE = 0.005
 """Metres, upwards and back."""
 _MOVE_SECONDS = 10.0
+_CALIBRATION = 5.0  # mm by which an arm may differ from the lengths of its kind
 
 
 def add(orders: Commands) -> None:
@@ -93,12 +94,32 @@ def _check_limits(settings: Settings, lab: Lab) -> None:
 
     arm = ArmProcess(settings)
     try:
-        q = arm.read().reading.q
+        reading = arm.read().reading
     finally:
         arm.close()
+    q, kind = reading.q, arm_named(settings.robot)
     print(f"joints at {np.round(q, 3).tolist()} rad")
-    Safety(arm_named(settings.robot), lab.safety).check_way(q, lab.reset_pose)
+    _compare_tool(kind, q, reading.pose)
+    Safety(kind, lab.safety).check_way(q, lab.reset_pose)
     print("limits: the arm is within them, and so is its way to where episodes begin")
+
+
+def _compare_tool(kind: Arm, q: Vector, pose: Vector) -> None:
+    """Say where the flange is, and warn where the controller's tool is elsewhere."""
+    from distraction_gym.envs.ur5 import kinematics
+
+    flange = kinematics.forward(kind, q)
+    tool = 1000 * (flange[:3, :3].T @ (pose[:3] - flange[:3, 3]))
+    print(
+        f"flange at {np.round(flange[:3, 3], 3).tolist()} m; the controller's tool is at "
+        f"{np.round(tool, 1).tolist()} mm from it"
+    )
+    if np.linalg.norm(tool) > _CALIBRATION:
+        print(
+            "warning: limits are about the flange and know nothing of a tool. Leave room for it "
+            f"in tool_low and tool_high. If no tool is mounted: is this a {kind.name}, and is its "
+            "tool (TCP) zero on the pendant?"
+        )
 
 
 def _move(settings: Settings) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from distraction_gym.cli import main
-from distraction_gym.envs.ur5.controller import ControllerProcess
+from distraction_gym.envs.ur5.controller import CameraProcess, ControllerProcess
 from distraction_gym.envs.ur5.task import RESET_POSE
 from distraction_gym.envs.ur5_real import dashboard
 from distraction_gym.envs.ur5_real.camera import Camera, CameraError, reduced
@@ -141,6 +141,26 @@ def test_each_fault_has_its_name_and_stops_the_arm(controller, film, injected, a
         env.close()
 
 
+def test_a_camera_that_ceases_to_send_stops_the_arm(controller):
+    limits = {"limits": FAST, "stale_after": 0.5}  # 1 s for the camera
+    with CameraProcess(HOST) as camera:
+        env = make(robot_ip=HOST, camera=camera.url, **limits)
+        try:
+            env.reset()
+            env.step(GO)
+            camera.freeze()
+            assert until_fault(env)["fault"] == "stale_camera"
+            assert standing(controller)
+            with pytest.raises(ArmFault, match="stale_camera"):
+                env.reset()
+            camera.thaw()
+            env.unwrapped.recover()
+            env.reset()
+            assert "fault" not in env.step(GO)[-1]
+        finally:
+            env.close()
+
+
 SCRIPT = """
 import sys
 import numpy as np
@@ -213,6 +233,9 @@ def test_check_looks_first_and_moves_five_millimetres(controller, film, tmp_path
     assert "get serial number" in said and "the red disc fills" in said and "limits: the" in said
     assert cv2.imread(str(tmp_path / "seen.png")).shape == (360, 640, 3)
     assert "move" not in said and "uploads" not in controller.state()["counts"]
+    assert "[0.0, 0.0, 0.0] mm from it" in said.replace("-0.0", "0.0") and "warning" not in said
+    assert main([*command, "--no-move", "--robot=ur5"]) == 0
+    assert "is this a ur5," in capsys.readouterr().out
 
     before = controller.state()["q"]
     assert main(command) == 0
