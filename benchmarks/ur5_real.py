@@ -312,6 +312,8 @@ def faults(args: argparse.Namespace) -> None:
                 env = lab.make(stale_after=args.stale_after)
                 try:
                     row = MOMENTS[when](lab, env, INJECTED[name])
+                except ArmFault as error:
+                    row = Row("", 0.0, 0.0, f"FAILED: {error.name}", "")
                 finally:
                     env.close()
             print(
