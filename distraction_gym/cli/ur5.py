@@ -27,6 +27,7 @@ def add(commands: Commands) -> None:
     parser.set_defaults(body="mujoco", faults_port=FAULTS_PORT, start=None)
     parser.add_argument("--camera-port", type=int, default=CAMERA_PORT, metavar="PORT")
     parser.add_argument("--no-camera", action="store_true", help="serve the controller only")
+    ur5_screen.add_clips(parser)
     parser.set_defaults(run=_simulate)
     ur5_check.add(orders)
     ur5_screen.add(orders)
@@ -41,7 +42,7 @@ def _simulate(args: argparse.Namespace) -> None:
             camera = CameraProcess(
                 args.host,
                 _WRIST_VIEW,
-                {"robot": args.model},
+                {"robot": args.model, **ur5_screen.clips(args)},
                 port=args.camera_port,
                 faults_port=args.faults_port,
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from distraction_gym.cli.options import add_assets
 
@@ -16,15 +16,7 @@ _CLEAN = "clean"
 def add(orders: Commands) -> None:
     """Add the order to those of `ur5`."""
     parser = orders.add_parser("screen", help="fill the lab's monitor with the task's picture")
-    parser.add_argument(
-        "--mode",
-        default=_CLEAN,
-        metavar="NAME",
-        help="what is behind the disc: clean (white; the default), or the clips of video_easy, "
-        "video_hard or a folder of your own",
-    )
-    add_assets(parser)
-    parser.add_argument("--seed", type=int, help="of the order of clips (default: none)")
+    add_clips(parser)
     parser.add_argument(
         "--calibrate", action="store_true", help="a pattern to place monitor and camera by"
     )
@@ -38,12 +30,30 @@ def add(orders: Commands) -> None:
     parser.set_defaults(run=_screen)
 
 
+def add_clips(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what is behind the disc."""
+    parser.add_argument(
+        "--mode",
+        default=_CLEAN,
+        metavar="NAME",
+        help="what is behind the disc: clean (white; the default), or the clips of video_easy, "
+        "video_hard or a folder of your own",
+    )
+    add_assets(parser)
+    parser.add_argument("--seed", type=int, help="of the order of clips (default: none)")
+
+
+def clips(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what those options say, as keywords of `screen.Screen` and `wrist.WristView`."""
+    pack = None if args.mode == _CLEAN else args.mode
+    return {"pack": pack, "assets": args.assets, "seed": args.seed}
+
+
 def _screen(args: argparse.Namespace) -> None:
     from distraction_gym.envs.ur5_real import screen
 
-    pack = None if args.mode == _CLEAN else args.mode
     port = screen.PORT if args.port is None else args.port
-    content = screen.Screen(pack, args.assets, args.seed)
+    content = screen.Screen(**clips(args))
     window = screen.Window()
     try:
         if args.calibrate:

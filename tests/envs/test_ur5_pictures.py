@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -49,6 +51,22 @@ def test_a_picture_lies_on_the_screen_the_right_way_round():
     assert green[0].mean() < 45 and green[1].mean() < 80 and len(green[0]) > 400
     view.show(143, 17)
     assert (view(task.RESET_POSE) == 255).all(axis=-1).mean() > 0.5  # white again
+    view.close()
+
+
+def test_clips_play_on_the_screen_and_begin_anew_with_each_disc():
+    view = WristView(pack="video_hard", assets="generated", seed=0)
+    first = [view(task.RESET_POSE) for _ in range(3)]
+    moved = [np.abs(a.astype(int) - b).mean() for a, b in itertools.pairwise(first)]
+    assert min(moved) > 0.5 and max(moved) < 60
+    assert task.target_mask(first[0], task.HIGHEST_DISTRACTED).mean() > 0.005  # before the clip
+    assert (first[0] == 255).all(axis=-1).mean() < 0.2
+    view.show(40, 45)
+    again = view(task.RESET_POSE)
+    assert np.abs(again.astype(int) - first[-1]).mean() > 5
+    view.close()
+    view = WristView(pack="video_hard", assets="generated", seed=0)
+    np.testing.assert_array_equal(view(task.RESET_POSE), first[0])
     view.close()
 
 

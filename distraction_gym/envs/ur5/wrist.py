@@ -10,10 +10,12 @@ import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
+from distraction_gym.distractions.player import Player
 from distraction_gym.envs.ur5 import scene, task
 from distraction_gym.registry import unknown
 from distraction_gym.scenes.gl import load_mujoco
 from distraction_gym.scenes.mujoco import MujocoScene
+from distraction_gym.seeding import stream
 from distraction_gym.typing import Frame
 from distraction_gym.wrappers import ObserveScene
 
@@ -133,14 +135,27 @@ class WristView:
         robot: `"ur5e"` or `"ur5"`.
         model: The arm's model, `"own"` or `"menagerie"`.
         size: Height and width in pixels.
+        pack: Clips that play on the screen, a picture of them in each of the camera's; None is
+            white. See `assets.store`.
+        assets: `"auto"`, `"generated"` or a folder.
+        seed: Of the order of the clips; None: another one each time.
 
     Raises:
-        UnknownName: for an arm or a model that does not exist.
+        UnknownName: for an arm or a model that does not exist, or if no such pack is generated.
+        AssetsMissing: if there are no clips.
     """
 
     def __init__(
-        self, robot: str = "ur5e", model: str = "own", size: tuple[int, int] = task.SHAPE
+        self,
+        robot: str = "ur5e",
+        model: str = "own",
+        size: tuple[int, int] = task.SHAPE,
+        pack: str | None = None,
+        assets: str = "auto",
+        seed: int | None = None,
     ) -> None:
+        self._player = None if pack is None else Player(pack, assets)
+        self._rng = stream(seed, "distraction")
         self._model = scene.build(robot, model)
         self._data = mujoco.MjData(self._model)
         self._joints = scene.joint_addresses(self._model)
@@ -148,20 +163,24 @@ class WristView:
         self.show(task.SHAPE[1] / 2, task.SHAPE[0] / 2)
 
     def show(self, x: float, y: float, picture: Frame | None = None) -> None:
-        """Put the disc on the screen, and behind it a picture.
+        """Begin an episode: put the disc on the screen, and behind it a picture, or begin a clip.
 
         Args:
             x: The disc's centre from the left edge, on a screen of 160 x 90.
             y: From the lower edge.
-            picture: `(H, W, 3)` uint8, stretched over the screen; None is white.
+            picture: `(H, W, 3)` uint8, stretched over the screen; None is white, or the clip.
         """
         scene.place_target(self._data, x, y)
         self._scene.restore()
+        if self._player is not None:
+            self._player.reset(self._rng)
         if picture is not None:
             self._scene.wrap(scene.SCREEN, task.resized(picture, scene.TEXELS))
 
     def __call__(self, q: npt.ArrayLike) -> Frame:
-        """Return the picture at these six joint angles, `(H, W, 3)` uint8, RGB."""
+        """Return the picture at these six joint angles, `(H, W, 3)` uint8, RGB; a clip goes on."""
+        if self._player is not None:
+            self._scene.wrap(scene.SCREEN, self._player.next(scene.TEXELS))
         self._data.qpos[self._joints] = q
         mujoco.mj_forward(self._model, self._data)
         return self._scene.render()
