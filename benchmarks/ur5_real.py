@@ -347,7 +347,9 @@ class Timing(BaseCallback):
 def learn(args: argparse.Namespace) -> None:
     """Let MaDi learn, and print how well the loop kept its rate."""
     with Lab(args.host) as lab:
-        env = lab.make(auto_recover=True, stale_after=args.stale_after)
+        env = lab.make(
+            auto_recover=True, stale_after=args.stale_after, image_size=args.image_size
+        )
         try:
             settings = {**SMALL, "asynchronous": not args.synchronous}
             model, timing = MaDi("CnnPolicy", env, **settings), Timing()
@@ -394,6 +396,7 @@ def main() -> None:
     orders = parser.add_subparsers(dest="order", required=True)
     order = orders.add_parser("learn")
     order.add_argument("--steps", type=int, default=300)
+    order.add_argument("--image-size", type=int, default=84)
     order.add_argument("--synchronous", action="store_true", help="updates between steps")
     order.set_defaults(run=learn)
     order = orders.add_parser("resets")
