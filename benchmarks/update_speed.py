@@ -48,8 +48,8 @@ from distraction_gym.assets.pictures import pictures
 
 ENV_ID = "distraction_gym/dmcgb-walker_walk-clean-v0"
 OWN = {"pieg": {"backbone": "random"}, "trms": {"segmenter": "superpixel"}}
-"""What a case needs beside its preset. Random weights cost as much as trained ones, and updates never
-ask the segmenter."""
+"""What a case needs beside its preset. Random weights cost as much as trained ones, and no update
+asks the segmenter."""
 WORLD_MODELS = ("dreamer", "sd", "repo", "dreamerpro", "tia", "tdmpc2")
 """Not measured here: `world_model_speed.py`."""
 TRANSITIONS = 400

@@ -347,9 +347,7 @@ class Timing(BaseCallback):
 def learn(args: argparse.Namespace) -> None:
     """Let MaDi learn, and print how well the loop kept its rate."""
     with Lab(args.host) as lab:
-        env = lab.make(
-            auto_recover=True, stale_after=args.stale_after, image_size=args.image_size
-        )
+        env = lab.make(auto_recover=True, stale_after=args.stale_after, image_size=args.image_size)
         try:
             settings = {**SMALL, "asynchronous": not args.synchronous}
             model, timing = MaDi("CnnPolicy", env, **settings), Timing()
