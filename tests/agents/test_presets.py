@@ -4,7 +4,11 @@ import pytest
 import yaml
 from stable_baselines3 import SAC
 
+from distraction_gym.agents import AGENTS
 from distraction_gym.agents.common.presets import PresetError, check, read, select
+from distraction_gym.agents.common.visual_sac import VisualSAC
+from distraction_gym.bench.runs import agent_class
+from distraction_gym.bench.training import configure
 
 TEXT = """
 default:
@@ -90,3 +94,28 @@ def test_other_shapes_are_refused(text):
 
 def test_an_empty_file_holds_nothing():
     assert select(read(""), "CartPole-v1") == {}
+
+
+SUITES = (
+    *("mini-reach-clean", "dmcgb-walker_walk-clean", "dmcgb2-walker_walk-clean"),
+    *("dcs-walker_walk-clean", "sd-walker_run-video_train", "adroit-door-clean"),
+    *("unitree-walk-clean", "arm-push-clean", "metaworld-coffee_button-clean"),
+    *("ur5-reach-clean", "ur5_real-reach-lab"),
+)
+
+
+@pytest.mark.parametrize("algo", list(AGENTS))
+def test_every_agent_has_settings_for_every_suite(algo):
+    for suite in SUITES:
+        config = configure(algo, f"{suite}-v0")
+        assert config.steps >= 10_000, suite
+        crop = config.hyperparameters.get("crop")
+        assert crop is None or crop < config.env_kwargs["image_size"], suite
+
+
+def test_an_arm_is_one_environment_and_does_not_wait():
+    for algo in AGENTS:
+        config = configure(algo, "ur5_real-reach-lab-v0")
+        assert config.n_envs == 1
+        threaded = issubclass(agent_class(algo), VisualSAC)
+        assert config.hyperparameters.get("asynchronous", False) == threaded
