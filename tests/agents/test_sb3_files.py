@@ -51,7 +51,8 @@ def test_a_trusted_sac_acts_as_it_did(trained, tmp_path):
     trained.save(tmp_path / "m")
     loaded = SAC.load(tmp_path / "m", trust_pickle=True, device="cpu")
     assert isinstance(loaded.policy, VisualSACPolicy) and not loaded.policy.share_encoder
-    np.testing.assert_array_equal(predictions(loaded), predictions(trained))
+    # Ours lays convolutions out in memory in another order, which may round otherwise.
+    np.testing.assert_allclose(predictions(loaded), predictions(trained), atol=1e-6)
     for name, state in trained.get_parameters().items():
         assert str(state) == str(loaded.get_parameters()[name]), name
     assert loaded.gamma == trained.gamma and loaded.num_timesteps == 20
