@@ -162,11 +162,14 @@ def test_a_camera_that_ceases_to_send_stops_the_arm(controller):
 
 
 SCRIPT = """
+import signal
 import sys
 import numpy as np
 from distraction_gym.envs.ur5_real.env import make
 
 if __name__ == "__main__":
+    # As in a terminal: tests that run in the background are started with Ctrl-C ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     host, film = sys.argv[1:]
     limits = {"safety": {"speed": 2.0, "tool_speed": 2.0, "reset_speed": 2.0}}
     env = make(robot_ip=host, camera=film, limits=limits, stale_after=2.0)
