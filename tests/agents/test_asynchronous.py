@@ -164,6 +164,19 @@ def test_another_failure_beside_the_loop_ends_it_too():
         model.learn(100_000)
 
 
+def test_a_failure_after_the_last_step_is_told_too():
+    model, over = small(SAC, asynchronous=True), threading.Event()
+
+    def fail(batch):
+        assert over.wait(SECONDS)
+        raise ZeroDivisionError("in the last update")
+
+    model._update = fail
+    with pytest.raises(ZeroDivisionError, match="in the last update"):
+        model.learn(12, callback=Each(lambda model: model.num_timesteps < 12 or over.set()))
+    assert not learners()
+
+
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_an_environment_that_fails_leaves_a_checkpoint_to_go_on_from(tmp_path, asynchronous):
     class Stops(Bandit):

@@ -64,6 +64,8 @@ class Learner:
         self._thread.join()
         del self._model.train
         self._hand_on()
+        if error is None:  # the last updates may have failed after the last step
+            self._tell_failure()
 
     @property
     def is_here(self) -> bool:
@@ -77,10 +79,7 @@ class Learner:
             TrainingDiverged: if the learner's training has; as `train` does.
             Exception: anything else that ended the learner.
         """
-        if isinstance(self._failure, TrainingDiverged):
-            raise diverged(self._model, self._failure) from None
-        if self._failure is not None:
-            raise self._failure
+        self._tell_failure()
         with self._changed:
             if self._model._n_updates == 0 and self._owed == 0:
                 gradient_steps += self._model.missed_updates
@@ -137,6 +136,12 @@ class Learner:
         """Give the copy that acts the weights of now."""
         with self._weights, torch.no_grad():
             torch._foreach_copy_(_tensors(self._actor), _tensors(self._model))
+
+    def _tell_failure(self) -> None:
+        if isinstance(self._failure, TrainingDiverged):
+            raise diverged(self._model, self._failure) from None
+        if self._failure is not None:
+            raise self._failure
 
     def _hand_on(self) -> None:
         """Log for the learner, from the loop's thread: the logger is written out there."""
