@@ -12,7 +12,7 @@ from distraction_gym.errors import UnsupportedEnvironment
 from distraction_gym.registry import unknown
 from distraction_gym.segmentation import Masks, Segmenter, Segments, as_segmenter
 from distraction_gym.typing import Frame
-from distraction_gym.wrappers.stacked import Frames, PictureStack
+from distraction_gym.wrappers.stacked import FrameMemory, PictureStack
 
 Choice = Callable[[Frame, Segments], Any]
 """`(frame (H, W, 3) uint8, Segments of that frame: masks (k, H, W), scores (k,)) -> (H, W)`."""
@@ -65,7 +65,7 @@ class MaskObservation(gym.Wrapper, gym.utils.RecordConstructorArgs):
         self._select = _checked(select, self.segmenter.k)
         self._fill = np.broadcast_to(np.asarray(fill, np.uint8), 3)
         self._stack = PictureStack(env.observation_space, key)
-        self._seen: tuple[Frames, Masks] | None = None
+        self._masks = FrameMemory(self._choose)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -73,7 +73,7 @@ class MaskObservation(gym.Wrapper, gym.utils.RecordConstructorArgs):
         """Start an episode: its first frame is masked too, and the segmenter starts anew."""
         obs, info = self.env.reset(seed=seed, options=options)
         self.segmenter.reset()
-        self._seen = None
+        self._masks.forget()
         return self._mask(obs, info)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
@@ -84,22 +84,9 @@ class MaskObservation(gym.Wrapper, gym.utils.RecordConstructorArgs):
 
     def _mask(self, obs: Any, info: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         frames = self._stack.frames(obs)
-        masks = self._masks(frames)
+        masks = self._masks.look(frames)
         shown = np.where(masks[..., None], frames, self._fill)
-        self._seen = frames.copy(), masks
         return self._stack.replace(obs, frames, shown), {**info, "mask": masks[-1].copy()}
-
-    def _masks(self, frames: Frames) -> Masks:
-        """Return the masks `(n, H, W)` of frames, old ones from memory."""
-        known: dict[bytes, Masks] = {}
-        if self._seen is not None:
-            known = {old.tobytes(): mask for old, mask in zip(*self._seen, strict=True)}
-        # Oldest first, one by one: some segmenters follow the picture from frame to frame.
-        for frame in frames:
-            content = frame.tobytes()
-            if content not in known:
-                known[content] = self._choose(frame)
-        return np.stack([known[frame.tobytes()] for frame in frames])
 
     def _choose(self, frame: Frame) -> Masks:
         if self._select == "foreground":

@@ -7,17 +7,19 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from distraction_gym.segmentation import Segmenter, as_segmenter
-from distraction_gym.segmentation.cached import CachedSegmenter
-from distraction_gym.wrappers.stacked import PictureStack
+from distraction_gym.segmentation import Masks, Segmenter, as_segmenter
+from distraction_gym.typing import Frame
+from distraction_gym.wrappers.stacked import FrameMemory, PictureStack
 
 
-class AddSegments(gym.ObservationWrapper, gym.utils.RecordConstructorArgs):
+class AddSegments(gym.Wrapper, gym.utils.RecordConstructorArgs):
     """Make observations `{"image": observation, "segments": masks}`; Dict ones get one more entry.
 
     `segments`, `(n * k, H, W)` uint8, 0 or 1: of each of the n stacked frames, oldest first, the k
     masks that the segmenter finds in it, best first, with empty planes where it finds fewer. A
-    frame is segmented when it is new. `MaskSelectorExtractor` reads them.
+    frame is segmented when it is new, and its masks go along with it through the stack.
+    `MaskSelectorExtractor` reads them. It makes the segmenter its own: give each environment one,
+    or a name.
 
     Args:
         env: Its observations are pictures or stacks of them, as `MaskObservation` takes them.
@@ -29,7 +31,6 @@ class AddSegments(gym.ObservationWrapper, gym.utils.RecordConstructorArgs):
         UnsupportedEnvironment: if the observations are no pictures, or the segmenter cannot work on
             this environment.
         UnknownName: for a segmenter or key that does not exist.
-        ValueError: for a segmenter that needs to know which frame came before, such as `"oracle"`.
     """
 
     def __init__(
@@ -45,16 +46,33 @@ class AddSegments(gym.ObservationWrapper, gym.utils.RecordConstructorArgs):
         super().__init__(env)
         space = env.observation_space
         self._stack = PictureStack(space, key)
-        self.segmenter = CachedSegmenter(as_segmenter(segmenter), size=64)
+        self.segmenter = as_segmenter(segmenter)
         self.segmenter.bind(env)
+        self._masks = FrameMemory(self._segment)
         frames = self._stack.frames(space.sample())
         shape = (len(frames) * self.segmenter.k, *frames.shape[1:3])
         own = space.spaces if isinstance(space, gym.spaces.Dict) else {"image": space}
         segments = gym.spaces.Box(0, 1, shape, np.uint8)
         self.observation_space = gym.spaces.Dict({**own, "segments": segments})
 
-    def observation(self, observation: Any) -> dict[str, Any]:
-        """Return the observation with the masks of its frames."""
-        masks = self.segmenter.segment(self._stack.frames(observation)).masks
-        entries = observation if isinstance(observation, dict) else {"image": observation}
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Start an episode, and the segmenter anew."""
+        obs, info = self.env.reset(seed=seed, options=options)
+        self.segmenter.reset()
+        self._masks.forget()
+        return self._with_segments(obs), info
+
+    def step(self, action: Any) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
+        """Step, and segment what is new."""
+        obs, reward, terminated, truncated, info = self.env.step(action)
+        return self._with_segments(obs), float(reward), terminated, truncated, info
+
+    def _with_segments(self, obs: Any) -> dict[str, Any]:
+        masks = self._masks.look(self._stack.frames(obs))
+        entries = obs if isinstance(obs, dict) else {"image": obs}
         return {**entries, "segments": masks.reshape(-1, *masks.shape[2:]).astype(np.uint8)}
+
+    def _segment(self, frame: Frame) -> Masks:
+        return self.segmenter.segment(frame[None]).masks[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
@@ -57,6 +58,35 @@ class PictureStack:
 
     def _pictures(self, obs: Any) -> npt.NDArray:
         return to_numpy(self._format.take(obs)).reshape(-1, *self._format.box.shape)
+
+
+class FrameMemory:
+    """What was found in the frames of a stack: each is looked at once, when it is new.
+
+    Frames go through a stack from step to step, so that all but the newest are known by their
+    content. Oldest first, one by one: some segmenters follow the picture from frame to frame.
+
+    Args:
+        find: Returns an array for a frame `(H, W, 3)` uint8; always of the same shape.
+    """
+
+    def __init__(self, find: Callable[[npt.NDArray[np.uint8]], npt.NDArray[Any]]) -> None:
+        self._find = find
+        self._known: dict[bytes, npt.NDArray[Any]] = {}
+
+    def forget(self) -> None:
+        """Take whatever comes next for new."""
+        self._known = {}
+
+    def look(self, frames: Frames) -> npt.NDArray[Any]:
+        """Return what was found in each of the frames `(n, H, W, 3)`: `(n, ...)`."""
+        contents = [frame.tobytes() for frame in frames]
+        known = {content: self._known[content] for content in contents if content in self._known}
+        for content, frame in zip(contents, frames, strict=True):
+            if content not in known:
+                known[content] = self._find(frame)
+        self._known = known
+        return np.stack([known[content] for content in contents])
 
 
 def _single(space: gym.Space) -> gym.Space:

@@ -10,7 +10,9 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
 from distraction_gym.agents import MaskSelectorExtractor
 from distraction_gym.errors import UnsupportedEnvironment
-from distraction_gym.wrappers import AddSegments
+from distraction_gym.segmentation import as_segmenter
+from distraction_gym.segmentation.cached import CachedSegmenter
+from distraction_gym.wrappers import AddForegroundMask, AddSegments
 
 torch.set_num_threads(1)
 ID = "distraction_gym/mini-reach-clean-v0"
@@ -46,15 +48,17 @@ class TestAddSegments:
         assert obs["segments"].shape == (8, 36, 36)
         for frame in range(2):
             picture = obs["image"][3 * frame : 3 * frame + 3].transpose(1, 2, 0)
-            expected = env.segmenter.segmenter.segment(picture[None]).masks[0]
+            expected = env.segmenter.segment(picture[None]).masks[0]
             np.testing.assert_array_equal(obs["segments"][4 * frame : 4 * frame + 4], expected)
 
     def test_frames_are_segmented_once(self):
-        env = made(frame_stack=3)
+        counted = CachedSegmenter(as_segmenter("superpixel"))
+        env = AddSegments(gym.make(ID, frame_stack=3), counted)
         env.reset(seed=0)
         for _ in range(5):
             env.step(env.action_space.sample())
-        assert env.segmenter.calls <= 6
+        assert counted.calls <= 6
+        assert counted.hits == 0
 
     def test_dict_observations_keep_their_entries(self):
         both = gym.wrappers.TransformObservation(
@@ -70,9 +74,32 @@ class TestAddSegments:
         obs, _ = AddSegments(both).reset(seed=0)
         assert set(obs) == {"camera", "speed", "segments"}
 
-    def test_a_segmenter_that_must_know_the_moment_is_refused(self):
-        with pytest.raises(ValueError, match="OracleSegmenter gives equal frames different masks"):
-            AddSegments(gym.make(ID), "oracle")
+    def test_one_that_must_know_the_moment_is_asked_at_it(self):
+        env = AddSegments(AddForegroundMask(gym.make(ID)), "oracle")
+        obs, info = env.reset(seed=0)
+        for _ in range(60):  # more than two episodes
+            np.testing.assert_array_equal(obs["segments"].any(axis=0), info["foreground"])
+            obs, _, terminated, truncated, info = env.step(env.action_space.sample())
+            if terminated or truncated:
+                obs, info = env.reset()
+
+    def test_one_that_follows_the_picture_begins_with_each_episode(self):
+        spec = {"name": "propagated", "segmenter": "superpixel", "every": 100}
+        env = AddSegments(gym.make(ID, frame_stack=2), spec)
+        alone = as_segmenter(spec)
+        for seed in (0, 1):
+            obs, _ = env.reset(seed=seed)
+            alone.reset()
+            expected = self.newest(alone, obs)
+            np.testing.assert_array_equal(obs["segments"], np.concatenate([expected] * 2))
+            for _ in range(4):
+                before = expected
+                obs, *_ = env.step(np.float32([1, 0]))
+                expected = self.newest(alone, obs)
+                np.testing.assert_array_equal(obs["segments"], np.concatenate([before, expected]))
+
+    def newest(self, segmenter, obs):
+        return segmenter.segment(obs["image"][-3:].transpose(1, 2, 0)[None]).masks[0]
 
     def test_it_can_be_made_from_its_spec(self):
         again = gym.make(gym.envs.registration.EnvSpec.from_json(made().spec.to_json()))
