@@ -71,6 +71,7 @@ EXTRACTORS: dict[str, dict[str, Any]] = {
 }
 TRAINING = ("overlay", "video_easy", "clean")
 MODES = ("clean", "video_easy", "video_hard")
+KEY = ("algo", "training", "extractor", "seed")
 ENVS = 8
 
 
@@ -156,6 +157,22 @@ def table(results: list[dict]) -> str:
     return "\n".join(lines)
 
 
+def differences(results: list[dict]) -> str:
+    """Return Markdown: what the Masker adds under video_hard, paired by seed."""
+    earned = {(*(item[key] for key in KEY),): item["returns"]["video_hard"] for item in results}
+    lines = []
+    for algo, training in itertools.product(ALGORITHMS, TRAINING):
+        without, behind = (
+            {key[-1]: value for key, value in earned.items() if key[:-1] == (algo, training, name)}
+            for name in EXTRACTORS
+        )
+        gained = [behind[seed] - without[seed] for seed in sorted(set(behind) & set(without))]
+        if gained:
+            each = ", ".join(f"{value:+.1f}" for value in gained)
+            lines.append(f"- {algo}, {training}: {_cell(gained)} ({each})")
+    return "\n".join(["MaskerExtractor less NatureCNN, video_hard, by seed:", "", *lines])
+
+
 def _cell(values: list[float]) -> str:
     mean, low, high = over_seeds(values)
     return f"{mean:.1f}" if len(values) < 2 else f"{mean:.1f} [{low:.1f}, {high:.1f}]"
@@ -178,14 +195,14 @@ def main() -> None:
     results = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
     plan = itertools.product(args.seeds, args.algos, args.training, EXTRACTORS)
     for seed, algo, training, extractor in () if args.table else plan:
-        key = {"algo": algo, "training": training, "extractor": extractor, "seed": seed}
+        key = dict(zip(KEY, (algo, training, extractor, seed), strict=True))
         if any(key.items() <= item.items() for item in results):
             continue
         results.append(run(**key, steps=args.steps or STEPS[algo], folder=args.out))
         with file.open("a") as lines:
             lines.write(json.dumps(results[-1]) + "\n")
         print(json.dumps(results[-1]), flush=True)
-    print(table(results))
+    print(table(results), differences(results), sep="\n\n")
 
 
 if __name__ == "__main__":
