@@ -50,5 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"distraction-gym {args.command}: {error}", file=sys.stderr)
         return WRONG_INPUT
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
+        if stop.args:
+            print(f"distraction-gym {args.command}: {stop}", file=sys.stderr)
         return INTERRUPTED

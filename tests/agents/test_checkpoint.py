@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import gymnasium as gym
@@ -205,26 +206,70 @@ def test_a_run_goes_on_when_the_disk_is_full(tmp_path, monkeypatch):
     assert model.num_timesteps == 40 and not list(tmp_path.iterdir())
 
 
-class Terminate(BaseCallback):
-    """Ask this process to end at a step."""
+class Signals(BaseCallback):
+    """Send this process signals, all at step 50."""
+
+    def __init__(self, *numbers: int) -> None:
+        super().__init__()
+        self.numbers = numbers
 
     def _on_step(self) -> bool:
-        if self.num_timesteps == 50:
-            os.kill(os.getpid(), signal.SIGTERM)
+        for number in self.numbers if self.num_timesteps == 50 else ():
+            signal.raise_signal(number)
         return True
 
 
-def test_sigterm_saves_and_ends_the_run_cleanly(tmp_path):
-    before = signal.getsignal(signal.SIGTERM)
+def handlers():
+    return [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_and_ends_the_run_cleanly(tmp_path, number):
+    before, model = handlers(), build()
     keeper = ResumableCheckpoint(tmp_path, every=1000)
-    build().learn(120, [Terminate(), keeper])
-    assert keeper.stopped
-    assert signal.getsignal(signal.SIGTERM) is before
+    pressed = pytest.raises(KeyboardInterrupt, match=r"step 50, the checkpoint .*0001-step-50")
+    with pressed if number == signal.SIGINT else nullcontext():
+        model.learn(120, [Signals(number), keeper])
+    assert keeper.stopped and handlers() == before
     assert latest_checkpoint(tmp_path).name == "0001-step-50"
     again, whole = build(), build().learn(120)
     resume(again, tmp_path)
     again.learn(120 - again.num_timesteps, reset_num_timesteps=False)
     assert fingerprint(again) == fingerprint(whole)
+
+
+def test_a_second_ctrl_c_does_not_wait(tmp_path):
+    with pytest.raises(KeyboardInterrupt) as stop:
+        build().learn(120, [Signals(signal.SIGINT, signal.SIGINT), ResumableCheckpoint(tmp_path)])
+    assert not stop.value.args and not list(tmp_path.iterdir())
+
+
+def test_a_learn_that_an_error_ended_keeps_no_signal(tmp_path):
+    told = []
+    before = signal.signal(signal.SIGTERM, lambda *_: told.append(1))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            build().learn(99, [Signals(*2 * [signal.SIGINT]), ResumableCheckpoint(tmp_path)])
+        signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert told == [1]
+
+
+def test_signals_of_two_kinds_are_one_request(tmp_path):
+    """What Ctrl-C does to `bench run`: a terminal tells the run, and so does its parent."""
+    keeper = ResumableCheckpoint(tmp_path)
+    build().learn(120, [Signals(signal.SIGINT, signal.SIGTERM), keeper])
+    assert keeper.stopped and latest_checkpoint(tmp_path).name == "0001-step-50"
+
+
+def test_a_background_job_goes_on_ignoring_ctrl_c(tmp_path):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        model = build().learn(60, [Signals(signal.SIGINT), ResumableCheckpoint(tmp_path)])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert model.num_timesteps == 60
 
 
 def test_the_end_of_training_is_saved_once(tmp_path):

@@ -15,13 +15,16 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from distraction_gym.agents.common.checkpoint import save_checkpoint
 from distraction_gym.errors import CheckpointError
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
 
 class ResumableCheckpoint(BaseCallback):
     """Save a checkpoint every `every` steps, at the end, and when the process is asked to end.
 
-    On SIGTERM the run saves at the next clean moment, between updates and steps, and `learn`
-    returns with `stopped` set; a second SIGTERM ends the process at once. A checkpoint that cannot
-    be written (a full disk) is a warning: the one before it stays, and the run goes on.
+    On SIGTERM and on Ctrl-C the run saves at the next clean moment, between updates and steps.
+    `learn` then returns with `stopped` set, or, after Ctrl-C, raises KeyboardInterrupt. A second
+    signal of the kind does at once what it does without this callback. A checkpoint that cannot be
+    written (a full disk) is a warning: the one before it stays, and the run goes on.
 
     Args:
         folder: The folder of checkpoints.
@@ -38,41 +41,56 @@ class ResumableCheckpoint(BaseCallback):
             raise ValueError(f"every and keep must be 1 or more, got {every} and {keep}")
         self.folder, self.every, self.keep = Path(folder), every, keep
         self.stopped = False
-        self._asked = False
+        self._asked: int | None = None  # the signal's number
         self._saved_at = 0
-        self._before: Any = None
+        self._before: dict[int, Any] = {}
 
     def _on_training_start(self) -> None:
         self._saved_at = self.model.num_timesteps
-        self.stopped = self._asked = False
+        self.stopped, self._asked = False, None
         if hasattr(self.model, "keep_last_good"):
             self.model.keep_last_good = self._save
         if threading.current_thread() is threading.main_thread():  # signals reach no other
-            self._before = signal.signal(signal.SIGTERM, self._ask)
+            # A shell has its background jobs ignore Ctrl-C, and none but Python's handlers can be
+            # put back.
+            numbers = [n for n in SIGNALS if signal.getsignal(n) not in (signal.SIG_IGN, None)]
+            self._before = {number: signal.signal(number, self._ask) for number in numbers}
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        self._asked = True
-        self._give_back_signal()
+        self._asked = number
+        signal.signal(number, self._before.pop(number))
+        if not self._learning(frame):  # any more: an error ended `learn`, and told nobody
+            signal.raise_signal(number)
 
-    def _give_back_signal(self) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGTERM, self._before)
-            self._before = None
+    def _learning(self, frame: FrameType | None) -> bool:
+        while frame is not None:
+            if frame.f_code.co_name == "learn" and frame.f_locals.get("self") is self.model:
+                return True
+            frame = frame.f_back
+        return False
+
+    def _let_go(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+        if hasattr(self.model, "keep_last_good"):
+            self.model.keep_last_good = None  # a later `learn` without this callback is not its own
 
     def _on_rollout_start(self) -> None:
         # Here every step is stored and every update done; `_on_step` comes in the middle of one.
         due = self.model.num_timesteps // self.every > self._saved_at // self.every
-        if due or self._asked:
-            self._save()
-        self.stopped = self._asked
+        path = self._save() if due or self._asked else None
+        self.stopped = self._asked is not None
+        if self._asked == signal.SIGINT:
+            self._let_go()
+            saved = f"the checkpoint {path} goes on from there" if path else "without a checkpoint"
+            raise KeyboardInterrupt(f"stopped at step {self.model.num_timesteps}, {saved}")
 
     def _on_step(self) -> bool:
         return not self.stopped
 
     def _on_training_end(self) -> None:
-        self._give_back_signal()
-        if hasattr(self.model, "keep_last_good"):
-            self.model.keep_last_good = None  # a later `learn` without this callback is not its own
+        self._let_go()
         if not self.stopped and self.model.num_timesteps > self._saved_at:
             self._save()
 
