@@ -219,12 +219,20 @@ class Signals(BaseCallback):
         return True
 
 
+@pytest.fixture
+def ctrl_c():
+    """Have SIGINT do what it does in a program that a user has started."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def handlers():
     return [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_saves_and_ends_the_run_cleanly(tmp_path, number):
+def test_a_signal_saves_and_ends_the_run_cleanly(tmp_path, ctrl_c, number):
     before, model = handlers(), build()
     keeper = ResumableCheckpoint(tmp_path, every=1000)
     pressed = pytest.raises(KeyboardInterrupt, match=r"step 50, the checkpoint .*0001-step-50")
@@ -238,13 +246,13 @@ def test_a_signal_saves_and_ends_the_run_cleanly(tmp_path, number):
     assert fingerprint(again) == fingerprint(whole)
 
 
-def test_a_second_ctrl_c_does_not_wait(tmp_path):
+def test_a_second_ctrl_c_does_not_wait(tmp_path, ctrl_c):
     with pytest.raises(KeyboardInterrupt) as stop:
         build().learn(120, [Signals(signal.SIGINT, signal.SIGINT), ResumableCheckpoint(tmp_path)])
     assert not stop.value.args and not list(tmp_path.iterdir())
 
 
-def test_a_learn_that_an_error_ended_keeps_no_signal(tmp_path):
+def test_a_learn_that_an_error_ended_keeps_no_signal(tmp_path, ctrl_c):
     told = []
     before = signal.signal(signal.SIGTERM, lambda *_: told.append(1))
     try:
@@ -256,19 +264,16 @@ def test_a_learn_that_an_error_ended_keeps_no_signal(tmp_path):
     assert told == [1]
 
 
-def test_signals_of_two_kinds_are_one_request(tmp_path):
+def test_signals_of_two_kinds_are_one_request(tmp_path, ctrl_c):
     """What Ctrl-C does to `bench run`: a terminal tells the run, and so does its parent."""
     keeper = ResumableCheckpoint(tmp_path)
     build().learn(120, [Signals(signal.SIGINT, signal.SIGTERM), keeper])
     assert keeper.stopped and latest_checkpoint(tmp_path).name == "0001-step-50"
 
 
-def test_a_background_job_goes_on_ignoring_ctrl_c(tmp_path):
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        model = build().learn(60, [Signals(signal.SIGINT), ResumableCheckpoint(tmp_path)])
-    finally:
-        signal.signal(signal.SIGINT, before)
+def test_a_background_job_goes_on_ignoring_ctrl_c(tmp_path, ctrl_c):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    model = build().learn(60, [Signals(signal.SIGINT), ResumableCheckpoint(tmp_path)])
     assert model.num_timesteps == 60
 
 
