@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from ur5_lab import own_address
 
 from distraction_gym.cli import main
 from distraction_gym.envs.ur5.controller.process import FAULTS_PORT, SERVING, ask
 from distraction_gym.envs.ur5.task import RESET_POSE
 
-WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-HOST = f"127.0.{100 + WORKER}.51"
+HOST = own_address(51)
 
 
 def test_simulate_serves_until_it_is_interrupted() -> None:

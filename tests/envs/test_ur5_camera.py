@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import threading
 import time
@@ -14,6 +13,7 @@ from urllib.request import Request, urlopen
 import cv2
 import numpy as np
 import pytest
+from ur5_lab import own_address
 
 from distraction_gym.envs.ur5.controller import CameraProcess, ControllerProcess
 from distraction_gym.envs.ur5.controller.camera import Bars
@@ -21,8 +21,7 @@ from distraction_gym.envs.ur5.controller.mjpeg import CameraServer, encoded
 from distraction_gym.envs.ur5.controller.process import ControllerError
 from distraction_gym.typing import Frame
 
-WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-HOST, OTHER = f"127.0.{100 + WORKER}.41", f"127.0.{100 + WORKER}.42"
+HOST, OTHER = own_address(41), own_address(42)
 PORT = 8123
 LIMITS = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, 20000, cv2.CAP_PROP_READ_TIMEOUT_MSEC, 20000]
 

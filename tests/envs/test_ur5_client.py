@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
 import socket
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ur5_lab import own_address
 
 from distraction_gym.envs.ur5 import kinematics
 from distraction_gym.envs.ur5.controller import ControllerProcess
@@ -30,8 +30,7 @@ receive = pytest.importorskip("rtde_receive")
 dashboard = pytest.importorskip("dashboard_client")
 rtde_io = pytest.importorskip("rtde_io")
 
-WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-HOST, CB3_HOST, NOBODY = (f"127.0.{100 + WORKER}.{number}" for number in (31, 32, 33))
+HOST, CB3_HOST, NOBODY = (own_address(number) for number in (31, 32, 33))
 
 
 class Clients(BaseManager):

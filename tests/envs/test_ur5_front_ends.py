@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import struct
 import time
 
 import numpy as np
 import pytest
+from ur5_lab import own_address
 
 from distraction_gym.envs.ur5.controller import variables, wire
 from distraction_gym.envs.ur5.controller.dashboard import DashboardSession
@@ -21,7 +21,7 @@ from distraction_gym.envs.ur5.controller.server import Server, check_loopback
 from distraction_gym.envs.ur5.controller.variables import Version
 from distraction_gym.envs.ur5.kinematics import UR5E
 
-HOST = f"127.0.{100 + int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw'))}.61"
+HOST = own_address(61)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import gymnasium as gym
@@ -11,16 +10,16 @@ import pytest
 
 pytest.importorskip("mujoco")
 
+from ur5_lab import FAST, own_address
+
 from distraction_gym.envs.ur5 import scene, task
 from distraction_gym.envs.ur5.controller import CameraProcess, ControllerProcess
 from distraction_gym.envs.ur5_real.env import make
 
 pytestmark = pytest.mark.render
-WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-HOST = f"127.0.{100 + WORKER}.91"
+HOST = own_address(91)
 CLEAN = "distraction_gym/ur5-reach-clean-v0"
 WRIST_VIEW = "distraction_gym.envs.ur5.wrist:WristView"
-FAST = {"safety": {"speed": 2.0, "tool_speed": 2.0, "reset_speed": 2.0}}
 PICTURE = {"image_size": task.SHAPE, "frame_stack": 1, "proprioception": True}
 REST = np.zeros(task.MOVED, np.float32)
 STANDING = 1e-3  # rad/s

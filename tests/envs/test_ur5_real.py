@@ -13,10 +13,10 @@ import cv2
 import gymnasium as gym
 import numpy as np
 import pytest
+from ur5_lab import FAST, START, own_address, write_film
 
 from distraction_gym.cli import main
 from distraction_gym.envs.ur5.controller import CameraProcess, ControllerProcess
-from distraction_gym.envs.ur5.task import RESET_POSE
 from distraction_gym.envs.ur5_real import dashboard
 from distraction_gym.envs.ur5_real.camera import Camera, CameraError, reduced
 from distraction_gym.envs.ur5_real.env import make
@@ -25,24 +25,14 @@ from distraction_gym.envs.ur5_real.lab import Lab, NotAllowed, allow
 from distraction_gym.envs.ur5_real.pace import WINDOW, Pace
 
 ID = "distraction_gym/ur5_real-reach-lab-v0"
-WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-HOST = f"127.0.{100 + WORKER}.71"
-FAST = {"safety": {"speed": 2.0, "tool_speed": 2.0, "reset_speed": 2.0}}
+HOST = own_address(71)
 SLOW_MACHINE = {"limits": FAST, "stale_after": 2.0}
-START = [angle + 0.1 for angle in RESET_POSE]
 GO = np.array([0.3, 0, 0, 0, 0], np.float32)
 
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory) -> str:
-    """A red disc on white, as a webcam would show it."""
-    path = str(tmp_path_factory.mktemp("camera") / "disc.avi")
-    writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"MJPG"), 25, (640, 360))
-    for _ in range(10):
-        frame = np.full((360, 640, 3), 255, np.uint8)
-        writer.write(cv2.circle(frame, (320, 180), 60, (0, 0, 255), -1))
-    writer.release()
-    return path
+    return write_film(tmp_path_factory.mktemp("camera") / "disc.avi", 640, 360)
 
 
 @pytest.fixture

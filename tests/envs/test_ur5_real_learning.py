@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 
-import cv2
 import numpy as np
 import pytest
+from ur5_lab import FAST, START, own_address, write_film
 
 from distraction_gym.envs.ur5.controller import ControllerProcess
 from distraction_gym.envs.ur5.task import RESET_POSE
@@ -24,10 +23,7 @@ from distraction_gym.agents import MaDi
 from distraction_gym.agents.common.checkpoint import load_checkpoint
 from distraction_gym.agents.common.resumable import ResumableCheckpoint
 
-WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-HOST = f"127.0.{100 + WORKER}.72"
-FAST = {"safety": {"speed": 2.0, "tool_speed": 2.0, "reset_speed": 2.0}}
-START = [angle + 0.1 for angle in RESET_POSE]
+HOST = own_address(72)
 SIDE = 36
 SETTINGS = {
     "asynchronous": True,
@@ -49,14 +45,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory) -> str:
-    """A red disc on white."""
-    path = str(tmp_path_factory.mktemp("camera") / "disc.avi")
-    writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"MJPG"), 25, (160, 90))
-    for _ in range(10):
-        frame = np.full((90, 160, 3), 255, np.uint8)
-        writer.write(cv2.circle(frame, (80, 45), 15, (0, 0, 255), -1))
-    writer.release()
-    return path
+    return write_film(tmp_path_factory.mktemp("camera") / "disc.avi", 160, 90)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from urllib.request import Request, urlopen
 
 import numpy as np
 import pytest
+from ur5_lab import own_address
 
 from distraction_gym.cli import main
 from distraction_gym.envs.ur5 import task
@@ -18,8 +18,7 @@ from distraction_gym.envs.ur5_real import screen
 from distraction_gym.envs.ur5_real.screen import Screen, ScreenError, calibration, draw, tell
 from distraction_gym.typing import Frame
 
-WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-HOST, PORT = f"127.0.{100 + WORKER}.81", 8124
+HOST, PORT = own_address(81), 8124
 URL = f"http://{HOST}:{PORT}"
 
 
