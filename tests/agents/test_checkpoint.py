@@ -253,15 +253,18 @@ def test_a_second_ctrl_c_does_not_wait(tmp_path, ctrl_c):
 
 
 def test_a_learn_that_an_error_ended_keeps_no_signal(tmp_path, ctrl_c):
-    told = []
+    told, keeper = [], ResumableCheckpoint(tmp_path)
     before = signal.signal(signal.SIGTERM, lambda *_: told.append(1))
     try:
-        with pytest.raises(KeyboardInterrupt):
-            build().learn(99, [Signals(*2 * [signal.SIGINT]), ResumableCheckpoint(tmp_path)])
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                build().learn(99, [Signals(*2 * [signal.SIGINT]), keeper])
+        signal.raise_signal(signal.SIGTERM)
+        build().learn(9, keeper)
         signal.raise_signal(signal.SIGTERM)
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert told == [1]
+    assert told == [1, 1]
 
 
 def test_signals_of_two_kinds_are_one_request(tmp_path, ctrl_c):

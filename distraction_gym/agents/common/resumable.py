@@ -46,6 +46,7 @@ class ResumableCheckpoint(BaseCallback):
         self._before: dict[int, Any] = {}
 
     def _on_training_start(self) -> None:
+        self._let_go()  # of what a `learn` that an error ended has left
         self._saved_at = self.model.num_timesteps
         self.stopped, self._asked = False, None
         if hasattr(self.model, "keep_last_good"):
@@ -71,7 +72,8 @@ class ResumableCheckpoint(BaseCallback):
 
     def _let_go(self) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            if signal.getsignal(number) == self._ask:  # nobody has taken it since
+                signal.signal(number, handler)
         self._before = {}
         if hasattr(self.model, "keep_last_good"):
             self.model.keep_last_good = None  # a later `learn` without this callback is not its own
