@@ -246,6 +246,15 @@ def test_a_signal_saves_and_ends_the_run_cleanly(tmp_path, ctrl_c, number):
     assert fingerprint(again) == fingerprint(whole)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_in_the_last_step_is_heard(tmp_path, ctrl_c, number):
+    keeper = ResumableCheckpoint(tmp_path)
+    pressed = pytest.raises(KeyboardInterrupt, match="step 50")
+    with pressed if number == signal.SIGINT else nullcontext():
+        build().learn(50, [Signals(number), keeper])
+    assert keeper.stopped and [path.name for path in tmp_path.iterdir()] == ["0001-step-50"]
+
+
 def test_a_second_ctrl_c_does_not_wait(tmp_path, ctrl_c):
     with pytest.raises(KeyboardInterrupt) as stop:
         build().learn(120, [Signals(signal.SIGINT, signal.SIGINT), ResumableCheckpoint(tmp_path)])

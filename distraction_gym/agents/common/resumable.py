@@ -81,8 +81,14 @@ class ResumableCheckpoint(BaseCallback):
     def _on_rollout_start(self) -> None:
         # Here every step is stored and every update done; `_on_step` comes in the middle of one.
         due = self.model.num_timesteps // self.every > self._saved_at // self.every
-        path = self._save() if due or self._asked else None
-        self.stopped = self._asked is not None
+        if self._asked is not None:
+            self._stop()
+        elif due:
+            self._save()
+
+    def _stop(self) -> None:
+        path = self._save()
+        self.stopped = True
         if self._asked == signal.SIGINT:
             self._let_go()
             saved = f"the checkpoint {path} goes on from there" if path else "without a checkpoint"
@@ -93,7 +99,11 @@ class ResumableCheckpoint(BaseCallback):
 
     def _on_training_end(self) -> None:
         self._let_go()
-        if not self.stopped and self.model.num_timesteps > self._saved_at:
+        if self.stopped:
+            return
+        if self._asked is not None:  # in the last steps
+            self._stop()
+        elif self.model.num_timesteps > self._saved_at:
             self._save()
 
     def _save(self) -> Path | None:
