@@ -3,6 +3,7 @@
     python benchmarks/sd_on_mini.py --jobs 2 --out runs/sd_on_mini
     python benchmarks/sd_on_mini.py --table
     python benchmarks/sd_on_mini.py --train-mode video_vanish_train --agents dreamer sd_gt
+    python benchmarks/sd_on_mini.py --weights one_frame.pt
 
 | agent | learns under | decoder's target |
 |---|---|---|
@@ -10,12 +11,14 @@
 | `dreamer` | `--train-mode` | the picture |
 | `sd_gt` | `--train-mode` | what the scene's own masks keep |
 | `sd_naive`, `sd_selective` | `--train-mode` | what masks keep that miss 30 % of what matters |
+| `sd_few_naive`, `sd_few_selective` | `--train-mode` | what masks of the network `--weights` keep |
 
 Footage: clips of `video_hard_train` play in training, those of `video_hard` in evaluation; no clip
 is in both. False negatives: `degraded` takes 30 % of each mask's pixels away, in blobs about three
 pixels across that each picture draws anew (`flicker=1`). So a pixel is missing three times in ten
 and hardly any more often than not, which is what a mask head can put right. Errors that stay, and
-whole things that go missing, are in `mask_quality.py`.
+whole things that go missing, are in `mask_quality.py`; errors that come of what is in the picture
+are those of a network that was taught little, say by one frame (`train-segmenter --examples 1`).
 
 Every agent has the mini preset. Runs are those of `distraction-gym bench run`, in OUT/AGENT: what
 has a record is not run again, and a killed run goes on from its last checkpoint. OUT gets table.md,
@@ -43,7 +46,12 @@ MISSED = 0.3
 WORSE = {"name": "degraded", "segmenter": "oracle", "recall": 1.0 - MISSED}
 TESTS = (CLEAN, "video_hard", "video_hard_train", "video_vanish", "video_visitors")
 REFERENCE = "dreamer_clean"
-PAIRS = (("sd_selective", "sd_naive"), ("sd_gt", "dreamer"), (REFERENCE, "dreamer"))
+PAIRS = (
+    ("sd_selective", "sd_naive"),
+    ("sd_few_selective", "sd_few_naive"),
+    ("sd_gt", "dreamer"),
+    (REFERENCE, "dreamer"),
+)
 """Whose returns are subtracted, seed by seed."""
 QUALITIES = tuple(f"{who}_{what}" for who in ("mask", "head") for what in ("recall", "precision"))
 QUALITIES += ("mask_iou", "head_iou", "nullified")
@@ -68,14 +76,23 @@ AGENTS = {
     "sd_naive": Agent("SD-approx naive", "sd", {"masks": WORSE, "selective": False}),
     "sd_selective": Agent("SD-approx selective", "sd", {"masks": WORSE}),
 }
+FEW = {
+    "sd_few_naive": Agent("SD-approx few-shot naive", "sd", {"selective": False}),
+    "sd_few_selective": Agent("SD-approx few-shot selective", "sd", {"selective": True}),
+}
+"""With the masks of `--weights`."""
 
 
 def main() -> None:
     """Run what is missing, and print the table of what there is."""
     parser = arguments(__doc__ or "", Path("runs/sd_on_mini"))
-    parser.add_argument("--agents", nargs="+", default=list(AGENTS), choices=AGENTS)
+    parser.add_argument("--weights", type=Path, help="of a segmenter, for the agents of its masks")
+    parser.add_argument("--agents", nargs="+", choices=[*AGENTS, *FEW], help="default: all")
     args = parser.parse_args()
-    agents = {name: AGENTS[name] for name in args.agents}
+    known = {**AGENTS, **(few_shot(args.weights) if args.weights else {})}
+    agents = {name: known[name] for name in args.agents or known if name in known}
+    if set(args.agents or ()) - set(agents):
+        parser.error(f"{', '.join(FEW)} need --weights FILE, of `train-segmenter --examples`")
     grids = plan(agents, args)
     if not args.table:
         run_grids(grids, args.jobs)
@@ -83,7 +100,7 @@ def main() -> None:
     found = {name: records for name, records in found.items() if records}
     named = [replace(r, algo=agents[name].title) for name in found for r in found[name]]
     write_report(named, args.out, "Segmentation Dreamer on mini-reach")
-    page = table(found, args.train_mode)
+    page = table(found, agents, args.train_mode)
     (args.out / "table.md").write_text(page + "\n", encoding="utf-8")
     lines = [summary(name, found, grids[args.out / name], args.out) for name in found]
     (args.out / "summary.json").write_text(json.dumps(lines, indent=2) + "\n", encoding="utf-8")
@@ -105,6 +122,15 @@ def arguments(text: str, out: Path) -> argparse.ArgumentParser:
     return parser
 
 
+def few_shot(weights: Path) -> dict[str, Agent]:
+    """Return the agents of `FEW` with the masks of a network's weights."""
+    masks = {"name": "learned", "weights": str(weights)}
+    return {
+        name: replace(agent, settings={"masks": masks, **agent.settings})
+        for name, agent in FEW.items()
+    }
+
+
 def plan(agents: Mapping[str, Agent], args: argparse.Namespace) -> dict[Path, Grid]:
     """Return the runs of every agent, by its folder."""
     return {
@@ -124,7 +150,9 @@ def plan(agents: Mapping[str, Agent], args: argparse.Namespace) -> dict[Path, Gr
     }
 
 
-def table(found: Mapping[str, Sequence[Record]], train_mode: str) -> str:
+def table(
+    found: Mapping[str, Sequence[Record]], agents: Mapping[str, Agent], train_mode: str
+) -> str:
     """Return Markdown: returns by mode, shares of Dreamer*'s, and differences."""
     test = train_mode.removesuffix("_train")
     head = ["agent", *TESTS, f"{test}: share of Dreamer*, clean", "seeds"]
@@ -133,11 +161,11 @@ def table(found: Mapping[str, Sequence[Record]], train_mode: str) -> str:
         returns = [shown(over_seeds(list(means(records, mode).values()))) for mode in TESTS]
         share = shown(ratio(found, name, test), "{:.2f}")
         seeds = str(len(means(records, test)))
-        lines.append(f"| {' | '.join([AGENTS[name].title, *returns, share, seeds])} |")
+        lines.append(f"| {' | '.join([agents[name].title, *returns, share, seeds])} |")
     pairs = [pair for pair in PAIRS if set(pair) <= set(found)]
     lines += ["", f"Differences under {test}, seed by seed:", ""] if pairs else []
     for one, other in pairs:
-        titles = f"{AGENTS[one].title} - {AGENTS[other].title}"
+        titles = f"{agents[one].title} - {agents[other].title}"
         lines.append(f"- {titles}: {shown(difference(found, one, other, test))}")
     return "\n".join(lines)
 
