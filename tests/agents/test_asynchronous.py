@@ -177,31 +177,6 @@ def test_a_failure_after_the_last_step_is_told_too():
     assert not learners()
 
 
-@pytest.mark.parametrize("asynchronous", [False, True])
-def test_an_environment_that_fails_leaves_a_checkpoint_to_go_on_from(tmp_path, asynchronous):
-    class Stops(Bandit):
-        steps = 0
-
-        def step(self, action):
-            self.steps += 1
-            if self.steps == 25:
-                raise OSError("the arm has stopped")
-            return super().step(action)
-
-    model = small(SAC, asynchronous=asynchronous)
-    model.set_env(Stops())
-    with pytest.raises(OSError, match="the arm has stopped"):
-        model.learn(60, callback=ResumableCheckpoint(tmp_path, every=1000))
-    assert not learners()
-    assert model.replay_buffer.size() == 24
-    again = small(SAC, asynchronous=asynchronous)
-    load_checkpoint(again, tmp_path)
-    assert (again.num_timesteps, again.replay_buffer.size()) == (24, 24)
-    model.learn(60 - 24, reset_num_timesteps=False)  # the same model goes on as well
-    again.learn(60 - 24, reset_num_timesteps=False)
-    assert again.replay_buffer.size() == model.replay_buffer.size() == 60
-
-
 def test_no_more_updates_than_asked_for():
     model = small(SAC, asynchronous=True, train_freq=5, gradient_steps=3, catch_up_updates=2)
     behind = []

@@ -16,9 +16,10 @@ from distraction_gym.agents.common.checkpoint import load_checkpoint, resume
 from distraction_gym.agents.common.descent import descend
 from distraction_gym.agents.common.presets import load_preset
 from distraction_gym.agents.common.resumable import ResumableCheckpoint
+from distraction_gym.agents.dreamer import BEHAVIOR_CLIP, MODEL_CLIP
 from distraction_gym.agents.dreamer.rssm import State
 from distraction_gym.bench.evaluate import play
-from distraction_gym.errors import TrainingDiverged, UnsupportedEnvironment
+from distraction_gym.errors import CheckpointError, TrainingDiverged, UnsupportedEnvironment
 
 
 def parts(model):
@@ -175,6 +176,72 @@ def test_saved_and_loaded_it_acts_the_same_and_learns_on(tmp_path):
     again.learn(20)
     read_only = Dreamer.load(tmp_path / "model", device="cpu")
     assert not read_only.replay_buffer._planes and read_only.predict(obs[0])[0].shape == (1,)
+
+
+def test_weights_and_moments_lie_alike_in_memory_whatever_the_file_has(tmp_path):
+    """Adam's fused kernel walks both side by side."""
+    model = tiny(channels_last=False).learn(30)
+    model.save(tmp_path / "model")
+    again = Dreamer.load(tmp_path / "model", channels_last=True, device="cpu")
+    states = zip(
+        model.optimizers.model.state.values(), again.optimizers.model.state.items(), strict=True
+    )
+    convolutions = 0
+    for old, (weight, new) in states:
+        assert torch.equal(old["exp_avg"], new["exp_avg"])
+        assert new["exp_avg"].stride() == new["exp_avg_sq"].stride() == weight.stride()
+        convolutions += old["exp_avg"].stride() != weight.stride()
+    assert convolutions
+
+
+@pytest.mark.parametrize("how", ["load", "resume"])
+def test_rates_are_those_of_the_model_and_not_of_the_file(how, tmp_path):
+    rates = {"learning_rate": 3e-3, "actor_lr": 2e-3, "critic_lr": 1e-3}
+    if how == "load":
+        tiny().learn(30).save(tmp_path / "model")
+        model = Dreamer.load(tmp_path / "model", make_vec_env(Counter, 1), device="cpu", **rates)
+    else:
+        tiny().learn(30, ResumableCheckpoint(tmp_path))
+        model = tiny(**rates)
+        resume(model, tmp_path)
+    model.learn(10, reset_num_timesteps=False)
+    groups = [getattr(model.optimizers, n).param_groups[0] for n in ("model", "actor", "critic")]
+    assert [group["lr"] for group in groups] == list(rates.values())
+
+
+def test_the_settings_of_the_paper():
+    """Section 2 of the specification, whose numbers are those of the code of January 2023."""
+    model = Dreamer("CnnPolicy", make_vec_env(Counter, 1), buffer_size=10, device="cpu")
+    settings = {
+        **{"batch_size": 16, "batch_length": 64, "train_ratio": 512.0, "learning_starts": 2500},
+        **{"pretrain_updates": 100, "gamma": 0.997, "return_lambda": 0.95, "horizon": 15},
+        **{"ent_coef": 3e-4, "tau": 0.02, "free_nats": 1.0, "dyn_scale": 0.5, "rep_scale": 0.1},
+    }
+    assert {name: getattr(model, name) for name in settings} == settings
+    adams = {name: optimizer.param_groups[0] for name, optimizer in vars(model.optimizers).items()}
+    rates = {name: (group["lr"], group["eps"]) for name, group in adams.items()}
+    assert rates == {"model": (1e-4, 1e-8), "actor": (3e-5, 1e-5), "critic": (3e-5, 1e-5)}
+    assert all(group["weight_decay"] == 0 for group in adams.values())
+    assert (MODEL_CLIP, BEHAVIOR_CLIP) == (1000.0, 100.0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "told"),
+    [
+        ({"horizon": 1}, ValueError, "horizon counts states"),
+        ({"train_freq": 2, "use_sde": True}, TypeError, "Dreamer has no train_freq, use_sde"),
+    ],
+)
+def test_settings_that_make_no_sense(wrong, error, told):
+    with pytest.raises(error, match=told):
+        tiny(**wrong)
+
+
+def test_a_buffer_of_another_size_is_refused(tmp_path):
+    """Or the advice would be to remove good checkpoints."""
+    tiny(buffer_size=40).learn(60, ResumableCheckpoint(tmp_path, every=1000))
+    with pytest.raises(CheckpointError, match="a ring of 40 steps, the model's one of 90"):
+        resume(tiny(buffer_size=90), tmp_path)
 
 
 def fingerprint(model):

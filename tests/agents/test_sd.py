@@ -9,7 +9,7 @@ import torch
 from dreams import SIDE, TINY, Counter, tiny
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.logger import KVWriter, Logger
-from stable_baselines3.common.vec_env import SubprocVecEnv
+from stable_baselines3.common.vec_env import SubprocVecEnv, VecFrameStack
 from test_dreamer_agent import fingerprint
 
 from distraction_gym.agents import SD, Dreamer
@@ -20,7 +20,7 @@ from distraction_gym.agents.sd.panels import draw_masks
 from distraction_gym.bench.evaluate import play
 from distraction_gym.bench.training import configure, make_training_env
 from distraction_gym.bench.views import agent_view
-from distraction_gym.errors import UnknownName, UnsupportedEnvironment
+from distraction_gym.errors import CheckpointError, UnknownName, UnsupportedEnvironment
 from distraction_gym.segmentation import SEGMENTERS, Segmenter, Segments
 from distraction_gym.wrappers import AddForegroundMask, MaskObservation
 
@@ -117,6 +117,35 @@ def test_segmenters_masks_too_and_each_follows_its_own_video(masks, n_envs):
     model = tiny(SD, n_envs=n_envs, masks=masks, train_ratio=1).learn(90)
     batch = model.replay_buffer.sample_sequences(60, 12)
     assert torch.equal(rows(batch.extras["mask"]), numbers(batch) + 1)
+
+
+@pytest.mark.parametrize("masks", ["oracle", "since_reset"])
+@pytest.mark.parametrize("anew", [True, False])
+def test_learning_twice_from_stacked_pictures(masks, anew):
+    """`VecFrameStack` returns the same array from every reset."""
+    model = SD("CnnPolicy", VecFrameStack(make_vec_env(Marked, 1), 2), **TINY, masks=masks)
+    model.learn(14)
+    model.learn(9, reset_num_timesteps=anew)
+    batch = model.replay_buffer.sample_sequences(60, 12)
+    assert torch.equal(rows(batch.extras["mask"]), numbers(batch) + 1)
+
+
+def test_a_segmenter_of_a_run_that_is_resumed_in_mid_episode_is_told_to_begin(tmp_path):
+    case = {"cls": SD, "env": Counter, "masks": "since_reset"}
+    tiny(**case).learn(18, ResumableCheckpoint(tmp_path, every=1000))
+    again = tiny(**case)
+    resume(again, tmp_path)
+    assert not again._last_episode_starts.any()
+    again.learn(20, reset_num_timesteps=False)
+
+
+def test_checkpoints_without_the_truth_are_refused_where_it_is_told(tmp_path):
+    case = {"cls": SD, "masks": "superpixel", "buffer_size": 400}
+    untold = tiny(env=lambda: mini().env, **case)
+    untold.learn(20, ResumableCheckpoint(tmp_path, every=1000))
+    again = tiny(env=mini, **case)
+    with pytest.raises(CheckpointError, match="no truth, the model's does"):
+        resume(again, tmp_path)
 
 
 def test_a_frame_is_segmented_once():
@@ -337,6 +366,10 @@ def test_presets(suite):
     assert preset["env_wrapper"] == ["distraction_gym.wrappers.AddForegroundMask"]
     parent = load_preset("dreamer", f"distraction_gym/{suite}-clean-v0")
     assert preset.items() >= parent.items(), "SD changes nothing of its parent's settings"
+
+
+def test_nobody_tells_the_masks_of_a_real_arm():
+    assert load_preset("sd", "distraction_gym/ur5_real-reach-lab-v0")["env_wrapper"] == []
 
 
 def test_environments_of_other_processes():

@@ -171,6 +171,10 @@ def test_saved_and_loaded_it_acts_the_same_and_learns_on(tmp_path):
         acts.append((action, *each.predict(obs, state)[1]))
     assert all(np.array_equal(a, b) for a, b in zip(*acts, strict=True))
     again.learn(20)
+    again = TDMPC2.load(tmp_path / "model", env=agent.get_env(), device="cpu")
+    before = again._n_updates
+    again.learn(20, reset_num_timesteps=False)  # past learning_starts, and nothing in the buffer
+    assert (again.num_timesteps, again._n_updates - before) == (60, 20 - 2 * 2)
     read_only = TDMPC2.load(tmp_path / "model", device="cpu")
     assert read_only.replay_buffer._frames is None and read_only.predict(obs[0])[0].shape == (2,)
 

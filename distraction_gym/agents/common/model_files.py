@@ -240,12 +240,31 @@ def _tensors(archive: zipfile.ZipFile) -> dict[str, Any]:
 
 def _put(model: BaseAlgorithm, tensors: dict[str, Any], path: Source) -> None:
     variables = tensors.pop("pytorch_variables", {})
+    parts = (recursive_getattr(model, name) for name in tensors)
+    optimizers = [part for part in parts if isinstance(part, torch.optim.Optimizer)]
+    rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
     try:
         model.set_parameters(tensors, exact_match=True, device=model.device)
     except (RuntimeError, ValueError) as error:
         raise CheckpointError(f"{path} does not fit the model: {error}") from error
+    for optimizer, own in zip(optimizers, rates, strict=True):
+        _settle(optimizer, own)
     for name, value in variables.items():
         recursive_setattr(model, f"{name}.data", value.to(model.device))
+
+
+def _settle(optimizer: torch.optim.Optimizer, rates: list[float]) -> None:
+    """Fit a state that was read to the model: its learning rates, its weights' memory layout.
+
+    Rates are settings, and those of the model count, not those of the file. Fused kernels walk
+    weights and moments side by side in memory, so both must lie alike.
+    """
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate
+    for weight, state in optimizer.state.items():
+        for name, value in state.items():
+            if value.shape == weight.shape:
+                state[name] = torch.empty_like(weight).copy_(value)
 
 
 def _settings(stored: dict[str, Any], instead: dict[str, Any]) -> dict[str, Any]:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import PyTorchObs
 from torch import Tensor
 
+from distraction_gym.agents.common.failing import FailureMixin
+
 Arrays = dict[str, npt.NDArray[Any]]
+NOT_HERE = frozenset(
+    {"action_noise", "gradient_steps", "n_steps", "replay_buffer_class", "train_freq"}
+)
+NOT_HERE |= {"sde_sample_freq", "use_sde", "use_sde_at_warmup"}
+"""Settings of Stable-Baselines3's off-policy algorithms that mean nothing to a world model."""
 
 
 class RememberingPolicy(BasePolicy):
@@ -90,7 +97,21 @@ class RememberingPolicy(BasePolicy):
         return action
 
 
-class Remembering(OffPolicyAlgorithm):
+def check_settings(agent: type, others: Iterable[str]) -> None:
+    """Check that settings which an agent hands on to Stable-Baselines3 mean something.
+
+    Raises:
+        TypeError: for one that does not.
+    """
+    refused = sorted(NOT_HERE.intersection(others))
+    if refused:
+        raise TypeError(
+            f"{agent.__name__} has no {', '.join(refused)}: how it explores, stores and updates is "
+            "its own"
+        )
+
+
+class Remembering(FailureMixin):
     """An algorithm whose policy remembers while it collects steps, too."""
 
     SESSION_ARRAYS: ClassVar[tuple[str, ...]] = ("_last_memory",)

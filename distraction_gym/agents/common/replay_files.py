@@ -95,6 +95,14 @@ def _arrays(buffer: ReplayBuffer) -> dict[str, np.ndarray]:
     return used
 
 
+def unlike(stored: str, own: str) -> CheckpointError:
+    """Return the error for a buffer that is not the model's."""
+    return CheckpointError(
+        f"the replay buffer in the checkpoint holds {stored}, the model's {own}. Build the model "
+        "with the settings of the run (environment, n_envs, buffer_size)."
+    )
+
+
 def fill(target: np.ndarray, stored: np.ndarray, name: str) -> None:
     """Put a stored array into the beginning of a larger one.
 
@@ -102,11 +110,7 @@ def fill(target: np.ndarray, stored: np.ndarray, name: str) -> None:
         CheckpointError: if the model's has another shape.
     """
     if stored.shape[1:] != target.shape[1:] or len(stored) > len(target):
-        raise CheckpointError(
-            f"the replay buffer in the checkpoint holds {name} of shape {stored.shape}, "
-            f"the model's {target.shape}. Build the model with the settings of the run "
-            "(environment, n_envs, buffer_size)."
-        )
+        raise unlike(f"{name} of shape {stored.shape}", str(target.shape))
     target[: len(stored)] = stored
 
 

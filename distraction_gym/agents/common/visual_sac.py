@@ -7,8 +7,6 @@ then, every second time, actor and entropy coefficient, then the target.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -26,6 +24,7 @@ from distraction_gym.agents.common.asynchronous import AsynchronousMixin
 from distraction_gym.agents.common.augmentations import RandomShift
 from distraction_gym.agents.common.descent import descend, diverged, frozen
 from distraction_gym.agents.common.explain import ExplainMixin
+from distraction_gym.agents.common.failing import FailureMixin
 from distraction_gym.agents.common.model_files import SafeSaveMixin
 from distraction_gym.agents.common.policy import PixelCritic, VisualSACPolicy
 from distraction_gym.agents.common.replay import FrameReplayBuffer
@@ -49,7 +48,12 @@ class Batch(NamedTuple):
 
 
 class VisualSAC(
-    ExplainMixin, AsynchronousMixin, AccelerationMixin, SafeSaveMixin, stable_baselines3.SAC
+    FailureMixin,
+    ExplainMixin,
+    AsynchronousMixin,
+    AccelerationMixin,
+    SafeSaveMixin,
+    stable_baselines3.SAC,
 ):
     """SAC from pixels: a trunk shared by actor and critic, trained by the critic's loss.
 
@@ -120,7 +124,6 @@ class VisualSAC(
         self.actor_update_interval = actor_update_interval
         self.catch_up_updates = catch_up_updates
         self.shift, self.shift_next = shift, shift_next
-        self.keep_last_good: Callable[[], Path | None] | None = None
         self._notes: dict[str, list[Tensor]] = defaultdict(list)
         returns = {"n_steps": n_steps, "gamma": gamma} if n_steps > 1 else {}
         super().__init__(
@@ -238,19 +241,6 @@ class VisualSAC(
         missed = self.catch_up_updates
         return self.learning_starts if missed is None else missed
 
-    def collect_rollouts(self, *args: Any, **kwargs: Any) -> Any:
-        """Collect as Stable-Baselines3 does; where the environment fails, keep a checkpoint.
-
-        The next `learn` then begins a new episode.
-        """
-        try:
-            return super().collect_rollouts(*args, **kwargs)
-        except Exception:
-            if self.keep_last_good is not None:
-                self.keep_last_good()
-            self._last_obs = None
-            raise
-
     def _update(self, batch: Batch) -> dict[str, Tensor]:
         self._n_updates += 1
         acts = self._n_updates % self.actor_update_interval == 0
@@ -367,5 +357,5 @@ class VisualSAC(
         return modules, tensors
 
     def _excluded_save_params(self) -> list[str]:
-        own = ["extras", "extra_optimizer", "keep_last_good", "_notes", "_learner", "train"]
+        own = ["extras", "extra_optimizer", "_notes", "_learner", "train"]
         return [*super()._excluded_save_params(), *own]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -21,6 +19,7 @@ from distraction_gym.agents.common.acceleration import AccelerationMixin
 from distraction_gym.agents.common.allocator import keep_freed_memory
 from distraction_gym.agents.common.descent import descend, diverged, frozen
 from distraction_gym.agents.common.model_files import SafeSaveMixin
+from distraction_gym.agents.common.remembering import check_settings
 from distraction_gym.agents.dreamer.collecting import Collecting
 from distraction_gym.agents.dreamer.looking import Looking
 from distraction_gym.agents.dreamer.policy import DreamerPolicy
@@ -74,6 +73,7 @@ class Dreamer(Looking, Collecting, AccelerationMixin, SafeSaveMixin, OffPolicyAl
 
     Raises:
         UnsupportedEnvironment: if the observations are no such pictures.
+        TypeError: for a setting of Stable-Baselines3's that means nothing here (`NOT_HERE`).
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"CnnPolicy": DreamerPolicy}
@@ -107,13 +107,15 @@ class Dreamer(Looking, Collecting, AccelerationMixin, SafeSaveMixin, OffPolicyAl
         _init_setup_model: bool = True,
         **kwargs: Any,
     ) -> None:
+        check_settings(type(self), kwargs)
+        if horizon < 2:
+            raise ValueError(f"horizon counts states, so it must be 2 or more, got {horizon}")
         self.batch_length, self.train_ratio = batch_length, train_ratio
         self.pretrain_updates = pretrain_updates
         self.return_lambda, self.horizon = return_lambda, horizon
         self.actor_lr, self.critic_lr, self.ent_coef = actor_lr, critic_lr, ent_coef
         self.free_nats, self.dyn_scale, self.rep_scale = free_nats, dyn_scale, rep_scale
         self.draw_every = draw_every
-        self.keep_last_good: Callable[[], Path | None] | None = None
         self._notes: dict[str, list[Tensor]] = defaultdict(list)
         self._due = 0.0
         super().__init__(
@@ -289,5 +291,5 @@ class Dreamer(Looking, Collecting, AccelerationMixin, SafeSaveMixin, OffPolicyAl
         return ["policy", *(f"optimizers.{name}" for name in vars(self.optimizers))], []
 
     def _excluded_save_params(self) -> list[str]:
-        own = ["extras", "keep_last_good", "_notes", *self.SESSION_ARRAYS]
+        own = ["extras", "_notes", *self.SESSION_ARRAYS]
         return [*super()._excluded_save_params(), *own]

@@ -47,9 +47,9 @@ class Collecting(Remembering):
     # The loop.
 
     def _setup_learn(self, *args: Any, **kwargs: Any) -> Any:
-        known = self._last_obs
+        known = self._last_episode_starts
         result = super()._setup_learn(*args, **kwargs)
-        if self._last_obs is not known:  # the environments were reset
+        if self._last_episode_starts is not known:  # the environments were reset
             assert self.env is not None and isinstance(self._last_obs, np.ndarray)
             self._last_memory = None
             infos = list(self.env.unwrapped.reset_infos)

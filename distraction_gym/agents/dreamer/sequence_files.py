@@ -31,7 +31,7 @@ def read_sequences(buffer: SequenceReplay, folder: Path) -> None:
     """Fill a buffer of the same shape.
 
     Raises:
-        CheckpointError: if the buffer's shape is another.
+        CheckpointError: if the buffer's shape is another, or what is stored with its images.
     """
     buffer.reset()
     for name in ("counts", "open"):
@@ -40,6 +40,11 @@ def read_sequences(buffer: SequenceReplay, folder: Path) -> None:
     for name in _SMALL:
         array = replay_files.read_array(folder / f"{name}.npy")
         replay_files.fill(getattr(buffer, name), array, name)
+    if len(array) != _used(buffer):
+        raise replay_files.unlike(f"a ring of {len(array)} steps", f"one of {buffer.ring}")
+    for name in buffer.extras:
+        if _used(buffer) and not any(folder.glob(f"{name}-*.npy")):
+            raise replay_files.unlike(f"no {name}", "does")
     for name, plane in buffer.planes.items():
         replay_files.read_parts(folder, name, plane[: _used(buffer)])
     buffer.find_episodes()

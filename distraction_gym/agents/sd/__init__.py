@@ -48,7 +48,7 @@ class SD(Dreamer):
         target: What the decoder learns to draw: `"rgb"`, or `"mask"`, the mask in white (SD_Seg).
         dilate: Pixels by which masks are widened, for segmentations whose borders are a pixel off.
         mask_gradient: Let the mask head's loss move encoder and RSSM too, an ablation.
-        mask_lr: Adam's rate for the mask head.
+        mask_lr: Adam's rate for the mask head; with `mask_gradient` it is the model's.
         **kwargs: As `Dreamer`.
 
     Raises:

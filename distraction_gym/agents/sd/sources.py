@@ -108,6 +108,8 @@ class MaskSource:
         self._segmenters = [_build(given, self._told[0])]
         if not self._segmenters[0].is_stateless:
             self._segmenters += [_build(given, told) for told in self._told[1:]]
+        for segmenter in self._segmenters:  # a run that is resumed may be in mid-episode
+            segmenter.reset()
 
     def masks(
         self, frames: Frames, infos: Sequence[Info], envs: Sequence[int], begin: bool

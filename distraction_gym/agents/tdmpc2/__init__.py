@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -21,7 +19,7 @@ from distraction_gym.agents.common.allocator import keep_freed_memory
 from distraction_gym.agents.common.descent import descend, diverged, frozen
 from distraction_gym.agents.common.explain import ExplainMixin
 from distraction_gym.agents.common.model_files import SafeSaveMixin
-from distraction_gym.agents.common.remembering import Remembering
+from distraction_gym.agents.common.remembering import Remembering, check_settings
 from distraction_gym.agents.common.saliency import input_gradients, normalized, per_pixel
 from distraction_gym.agents.tdmpc2.heuristics import discount, length_of_episodes, seed_steps
 from distraction_gym.agents.tdmpc2.losses import Weights, model_losses, prior_loss
@@ -85,6 +83,7 @@ class TDMPC2(ExplainMixin, Remembering, AccelerationMixin, SafeSaveMixin, OffPol
     Raises:
         UnsupportedEnvironment: if the observations are no such pictures, or if nobody says how
             long episodes are.
+        TypeError: for a setting of Stable-Baselines3's that means nothing here (`NOT_HERE`).
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"CnnPolicy": TDMPC2Policy}
@@ -125,6 +124,7 @@ class TDMPC2(ExplainMixin, Remembering, AccelerationMixin, SafeSaveMixin, OffPol
         _init_setup_model: bool = True,
         **kwargs: Any,
     ) -> None:
+        check_settings(type(self), kwargs)
         self.episode_length, self.episodic = episode_length, episodic
         self.catch_up_updates, self.enc_lr_scale, self.shift = catch_up_updates, enc_lr_scale, shift
         self.rho, self.consistency_coef = rho, consistency_coef
@@ -134,7 +134,6 @@ class TDMPC2(ExplainMixin, Remembering, AccelerationMixin, SafeSaveMixin, OffPol
         self.num_samples, self.num_elites = num_samples, num_elites
         self.num_pi_trajs, self.temperature = num_pi_trajs, temperature
         self.min_std, self.max_std = min_std, max_std
-        self.keep_last_good: Callable[[], Path | None] | None = None
         self._notes: dict[str, list[Tensor]] = defaultdict(list)
         super().__init__(
             policy,
@@ -160,6 +159,8 @@ class TDMPC2(ExplainMixin, Remembering, AccelerationMixin, SafeSaveMixin, OffPol
 
     def train(self, gradient_steps: int, batch_size: int = 256) -> None:
         """Make `gradient_steps` updates, and once the ones to catch up with the random steps."""
+        if self.replay_buffer.size() < self.horizon:
+            return  # a model that was loaded goes on with an empty buffer
         self.policy.set_training_mode(True)
         self._update_learning_rate([self.optimizers.model, self.optimizers.prior])
         self.optimizers.model.param_groups[0]["lr"] *= self.enc_lr_scale
@@ -279,7 +280,10 @@ class TDMPC2(ExplainMixin, Remembering, AccelerationMixin, SafeSaveMixin, OffPol
     def _make_optimizers(self) -> None:
         model, rate = self.policy.world_model, self.lr_schedule(1)
         parts = [model.encoder, model.dynamics, model.reward, model.termination, model.critics]
-        groups = [{"params": part.parameters()} for part in parts if part is not None]
+        groups: list[dict[str, Any]] = [
+            {"params": part.parameters()} for part in parts if part is not None
+        ]
+        groups[0]["lr"] = rate * self.enc_lr_scale
         self.optimizers = SimpleNamespace(
             model=torch.optim.Adam(groups, rate),
             prior=torch.optim.Adam(model.prior.parameters(), rate, eps=PRIOR_EPSILON),
@@ -298,5 +302,5 @@ class TDMPC2(ExplainMixin, Remembering, AccelerationMixin, SafeSaveMixin, OffPol
         return ["policy", *(f"optimizers.{name}" for name in vars(self.optimizers))], []
 
     def _excluded_save_params(self) -> list[str]:
-        own = ["extras", "keep_last_good", "_notes", *self.SESSION_ARRAYS]
+        own = ["extras", "_notes", *self.SESSION_ARRAYS]
         return [*super()._excluded_save_params(), *own]
