@@ -108,6 +108,19 @@ def test_actor_and_critic_losses_reach_themselves_alone():
     assert grads == {"actor", "critic"}
 
 
+def test_the_slow_critic_follows_first_and_returns_are_scaled_before_the_actor_learns(monkeypatch):
+    model, order = tiny(), []
+    behavior = model.policy.behavior
+    told = [(behavior, name) for name in ("follow", "outlook", "actor_loss", "critic_loss")]
+    for owner, name in (*told, (behavior.range, "update")):
+        own = getattr(owner, name)
+        monkeypatch.setattr(
+            owner, name, lambda *args, own=own, name=name: (order.append(name), own(*args))[1]
+        )
+    model._update(random_sequences())
+    assert order == ["follow", "outlook", "update", "actor_loss", "critic_loss"]
+
+
 def test_one_batch_is_learned_by_heart():
     model = tiny(learning_rate=3e-3, policy_kwargs={**TINY["policy_kwargs"], "deter": 16})
     batch = random_sequences(2, 4)
