@@ -14,6 +14,7 @@ from distraction_gym.assets.files import sha256
 from distraction_gym.assets.store import clips
 from distraction_gym.bench.records import Record, commit, digest, now, versions
 from distraction_gym.bench.runs import RunConfig
+from distraction_gym.bench.wrapping import wrapped
 from distraction_gym.distractions.modes import resolve
 from distraction_gym.registration import SUITES, EnvName, parse_id
 from distraction_gym.wrappers import ActionRepeat, DistractionWrapper
@@ -112,8 +113,7 @@ def evaluate(
         AssetsMissing: if the mode's clips are not on this machine.
     """
     name = parse_id(run.env).with_mode(mode)
-    source = footage(name, run.assets if assets is None else assets)
-    env = gym.make(str(name), assets=source, **run.env_kwargs)
+    env, source = make_test_env(run, mode, assets)
     seed = run.seed + SEED_OFFSET if seed is None else seed
     try:
         played = play(model, env, episodes, seed)
@@ -140,6 +140,18 @@ def evaluate(
         commit=commit(),
         finished=now(),
     )
+
+
+def make_test_env(run: RunConfig, mode: str, assets: str | None) -> tuple[gym.Env, str]:
+    """Return a run's environment under a mode, with the run's wrappers, and where footage is.
+
+    Raises:
+        UnknownName, AssetsMissing: as `evaluate`.
+    """
+    name = parse_id(run.env).with_mode(mode)
+    source = footage(name, run.assets if assets is None else assets)
+    env = gym.make(str(name), assets=source, **run.env_kwargs)
+    return wrapped(env, run, testing=True), source
 
 
 def footage(name: EnvName, assets: str) -> str:

@@ -5,12 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
-
-from distraction_gym.bench.evaluate import SEED_OFFSET, Episodes, footage, play
+from distraction_gym.bench.evaluate import SEED_OFFSET, Episodes, make_test_env, play
 from distraction_gym.bench.runs import RunConfig
 from distraction_gym.bench.views import agent_view
-from distraction_gym.registration import parse_id
 from distraction_gym.wrappers.record import RecordComparison
 
 
@@ -40,9 +37,7 @@ def film(
     Returns:
         What was played.
     """
-    name = parse_id(run.env).with_mode(mode)
-    source = footage(name, run.assets if assets is None else assets)
-    env = RecordComparison(gym.make(str(name), assets=source, **run.env_kwargs), str(path), size)
+    env = RecordComparison(make_test_env(run, mode, assets)[0], str(path), size)
     env.watch(agent_view(model))
     try:
         return play(model, env, episodes, run.seed + SEED_OFFSET if seed is None else seed)

@@ -11,7 +11,7 @@ from typing import Any
 from distraction_gym.bench import records
 from distraction_gym.bench.jobs import Job, run_jobs
 from distraction_gym.bench.runs import MODEL
-from distraction_gym.bench.training import configure
+from distraction_gym.bench.training import check_folder, configure
 from distraction_gym.errors import DistractionGymError
 from distraction_gym.registration import env_id
 
@@ -58,6 +58,7 @@ def run_grid(grid: Grid, out: Path, workers: int) -> list[records.Record]:
     Raises:
         GridError: if cells failed; the message names their logs.
         UnknownName: for an unknown suite, task, mode or algorithm, before anything runs.
+        CheckpointError: for a cell that has been run with other settings, before anything runs.
     """
     run_grids({out: grid}, workers)
     return read_grid(grid, out)
@@ -101,7 +102,10 @@ def _job(grid: Grid, out: Path, algo: str, seed: int, name: str) -> Job | None:
         env_id(grid.suite, grid.task, grid.train_mode),
         steps=grid.steps,
         overrides=grid.overrides,
+        seed=seed,
+        assets=grid.assets,
     )
+    check_folder(config, folder, go_on=True)
     missing = _missing(grid, folder, config.steps)
     if not missing:
         return None

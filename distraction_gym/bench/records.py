@@ -7,6 +7,7 @@ import hashlib
 import json
 import platform
 import subprocess
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -95,9 +96,16 @@ def digest(names: Iterable[str]) -> str:
 
 
 def append(path: Path, record: Record) -> None:
-    """Add one line to a records file, creating it (and its folder) if need be."""
+    """Add one line to a records file, creating it (and its folder) if need be.
+
+    It takes the place of a last line that a killed process left half-written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
+    path.touch()
+    whole = path.read_bytes().rfind(b"\n") + 1
+    with path.open("r+", encoding="utf-8") as file:
+        file.truncate(whole)
+        file.seek(whole)
         file.write(json.dumps(dataclasses.asdict(record)) + "\n")
 
 
@@ -115,9 +123,19 @@ def read(path: Path) -> list[Record]:
             f"no {FILE} in {path}: expected a folder that `distraction-gym eval` or "
             "`distraction-gym bench run` wrote"
         )
-    records = [record for file in files for record in _read(file)]
-    records.sort(key=lambda record: record.finished)  # stable: equal times keep the file's order
-    return list({record.cell: record for record in records}.values())
+    found = [(record, file) for file in files for record in _read(file)]
+    found.sort(key=lambda pair: pair[0].finished)  # stable: equal times keep the file's order
+    last: dict[Any, tuple[Record, Path]] = {}
+    for record, file in found:
+        before = last.get(record.cell, (record, file))[1]
+        if before != file:
+            warnings.warn(
+                f"{before} and {file} both have {record.algo} with seed {record.seed} under "
+                f"{record.mode}: only the later counts. Report one of the folders",
+                stacklevel=2,
+            )
+        last[record.cell] = record, file
+    return [record for record, _ in last.values()]
 
 
 def _read(file: Path) -> list[Record]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,11 +30,9 @@ from distraction_gym.bench.runs import (
     read_config,
     write_config,
 )
+from distraction_gym.bench.wrapping import wrapped
 from distraction_gym.errors import CheckpointError
 from distraction_gym.registration import parse_id
-
-WRAPPERS = ("distraction_gym.wrappers", "gymnasium.wrappers")
-"""Modules of which a preset may name wrappers."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +110,7 @@ def train(config: RunConfig, folder: Path, habits: Habits, *, go_on: bool = Fals
     Raises:
         CheckpointError: if the folder holds a run and `go_on` is False, or a run of other settings.
     """
-    _check_folder(config, folder, go_on)
+    check_folder(config, folder, go_on)
     if habits.threads:
         torch.set_num_threads(habits.threads)
     if go_on and _finished(config, folder):
@@ -140,8 +137,16 @@ def train(config: RunConfig, folder: Path, habits: Habits, *, go_on: bool = Fals
     return folder
 
 
-def _check_folder(config: RunConfig, folder: Path, go_on: bool) -> None:
-    if not (folder / CONFIG).exists():
+def check_folder(config: RunConfig, folder: Path, go_on: bool) -> None:
+    """Check that a folder holds nothing yet, or a run of these settings that is to go on.
+
+    What failed before it left a model or a checkpoint is nothing.
+
+    Raises:
+        CheckpointError: if it does not.
+    """
+    trained = (folder / MODEL).exists() or latest_checkpoint(folder / CHECKPOINTS) is not None
+    if not trained or not (folder / CONFIG).exists():
         return
     if not go_on:
         raise CheckpointError(
@@ -170,8 +175,11 @@ def _build(config: RunConfig, device: str) -> Any:
     arguments = copy.deepcopy(config.hyperparameters)
     policy = arguments.pop("policy", "CnnPolicy")
     arguments.pop("env_wrapper", None)
-    env = make_training_env(config)
-    return agent_class(config.algo)(policy, env, seed=config.seed, device=device, **arguments)
+    try:
+        env = make_training_env(config)
+        return agent_class(config.algo)(policy, env, seed=config.seed, device=device, **arguments)
+    except (AssertionError, TypeError) as error:  # Gymnasium's and Stable-Baselines3's own checks
+        raise PresetError(f"{config.algo} on {config.env}: {error}") from error
 
 
 def make_training_env(config: RunConfig) -> VecEnv:
@@ -181,27 +189,9 @@ def make_training_env(config: RunConfig) -> VecEnv:
     def make() -> gym.Env:
         env = gym.make(config.env, assets=source, **config.env_kwargs)
         # Without a file: an open one would keep checkpoints from holding the environment.
-        return Monitor(_wrapped(env, config.hyperparameters.get("env_wrapper", [])))
+        return Monitor(wrapped(env, config))
 
     return DummyVecEnv([make] * config.n_envs)
-
-
-def _wrapped(env: gym.Env, named: Any) -> gym.Env:
-    """Put wrappers around an environment, the outermost last, as a preset's `env_wrapper` has them.
-
-    Args:
-        env: The environment.
-        named: `"module.Class"`, `{"module.Class": {**arguments}}`, or a list of these.
-    """
-    for entry in named if isinstance(named, list) else [named]:
-        name, arguments = (entry, {}) if isinstance(entry, str) else next(iter(entry.items()))
-        module, _, cls = name.rpartition(".")
-        # A run's settings are data: they name wrappers, and no other code.
-        found = getattr(importlib.import_module(module), cls, None) if module in WRAPPERS else None
-        if found is None:
-            raise PresetError(f"env_wrapper {name!r} is no wrapper of {' or '.join(WRAPPERS)}")
-        env = found(env, **arguments)
-    return env
 
 
 def _callbacks(config: RunConfig, folder: Path, habits: Habits) -> list[BaseCallback]:

@@ -108,6 +108,8 @@ def _train(args: argparse.Namespace) -> None:
         threads=args.threads,
     )
     name = parse_id(config.env)
+    for mode in args.eval_modes if args.eval_every else ():  # before the steps up to them
+        name.with_mode(mode)
     out = args.out or Path("runs", f"{config.algo}-{name.suite}-{name.task}-s{config.seed}")
     print(f"trained: {train(config, out, habits, go_on=args.resume)}")
 

@@ -122,9 +122,8 @@ def clean_spec(spec: EnvSpec) -> EnvSpec:
     clean = copy.deepcopy(spec)
     if spec.namespace == NAMESPACE:
         clean.kwargs["mode"] = "clean"
-    clean.additional_wrappers = tuple(
-        wrapper
-        for wrapper in spec.additional_wrappers
-        if not wrapper.entry_point.endswith(":DistractionWrapper")
-    )
+    for wrapper in clean.additional_wrappers:
+        # Not left out: `gym.make` wants the wrappers of the environment's own spec first.
+        if wrapper.entry_point.endswith(":DistractionWrapper") and wrapper.kwargs is not None:
+            wrapper.kwargs["mode"] = "clean"
     return clean

@@ -18,8 +18,11 @@ import gymnasium as gym
 import pytest
 
 import distraction_gym  # noqa: F401
-from distraction_gym.bench.evaluate import action_repeat
+from distraction_gym.bench.evaluate import action_repeat, make_test_env
+from distraction_gym.bench.training import configure
 from distraction_gym.cli import main
+from distraction_gym.wrappers import AddForegroundMask, MaskObservation
+from distraction_gym.wrappers.record import newest_frame
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("stable_baselines3")
@@ -110,6 +113,37 @@ def test_a_misspelt_mode_costs_no_episodes(run, capsys):
     assert main(["eval", "--model", str(run), "--modes", "clean", "vide_hard"]) == 2
     assert "Did you mean 'video_hard'?" in capsys.readouterr().err
     assert len((run / "records.jsonl").read_text().splitlines()) == lines
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (("--env-set", "colour=3"), "madi on distraction_gym/mini-reach-clean-v0: "),
+        (("--set", "learning_rate=[]"), "madi on distraction_gym/mini-reach-clean-v0: "),
+        (("--eval-every", "30", "--eval-modes", "vide_hard"), "Did you mean 'video_hard'?"),
+    ],
+)
+def test_what_failed_before_a_step_is_in_nobodys_way(wrong, says, tmp_path, capsys):
+    out = ("--progress", "none", "--out", str(tmp_path / "run"))
+    assert main([*MADI, *out, *wrong]) == 2
+    assert says in capsys.readouterr().err
+    with pytest.raises(TypeError):  # in `learn`
+        main([*MADI, *out, "--set", 'batch_size="many"'])
+    assert main([*TRAIN, "--algo", "madi", "-n", "25", *out]) == 0
+
+
+def test_an_agent_is_tested_in_the_wrappers_that_it_was_trained_in():
+    masked = {"distraction_gym.wrappers.MaskObservation": {"segmenter": "oracle"}}
+    run = configure("sac", "mini-reach-clean-v0", overrides={"env_wrapper": masked})
+    env, _ = make_test_env(run, "video_hard", "generated")
+    assert isinstance(env, MaskObservation)
+    seen = newest_frame(env.reset(seed=0)[0])
+    assert 0.5 < (seen == 0).all(-1).mean() < 1
+    sd = configure("sd", "mini-reach-clean-v0")  # no mask in a test, so none is made
+    env, _ = make_test_env(sd, "video_hard", "generated")
+    while isinstance(env, gym.Wrapper):
+        assert not isinstance(env, AddForegroundMask)
+        env = env.env
 
 
 def test_a_finished_run_stays_as_it_is_and_a_longer_one_goes_on(run, capsys):

@@ -1,13 +1,16 @@
 """Which runs a grid starts, what they are told, and what is left out. Nothing is trained."""
 
+from dataclasses import replace
+
 import pytest
 from fake_records import record
 
 from distraction_gym.bench import grid as grids
 from distraction_gym.bench import records
 from distraction_gym.bench.grid import Grid, GridError, read_grid, run_grid, run_grids
-from distraction_gym.bench.runs import MODEL
-from distraction_gym.errors import UnknownName
+from distraction_gym.bench.runs import MODEL, write_config
+from distraction_gym.bench.training import configure
+from distraction_gym.errors import CheckpointError, UnknownName
 
 SMALL = Grid("mini", "reach", ("sac",), ("clean", "video_hard"), (1, 2), episodes=3, steps=100)
 
@@ -52,6 +55,20 @@ def test_only_what_has_no_record_is_run(asked, tmp_path):
         *((1, "clean"), (1, "video_hard")),
         (2, "clean"),
     }
+
+
+def test_what_was_run_with_other_settings_is_refused(asked, tmp_path):
+    done(SMALL, tmp_path, 1, "clean")
+    settings = {"steps": 100, "seed": 1, "assets": "auto"}
+    config = configure("sac", "mini-reach-clean-v0", overrides={"gamma": 0.5}, **settings)
+    write_config(config, SMALL.folder(tmp_path, "sac", 1))
+    with pytest.raises(CheckpointError, match=r"'gamma': 0.5.*pass the run's own settings"):
+        run_grid(SMALL, tmp_path, 1)
+    assert not asked
+    run_grid(replace(SMALL, overrides={"gamma": 0.5}, seeds=(1,)), tmp_path, 1)
+    with pytest.raises(CheckpointError, match="assets='auto', not 'generated'"):
+        other = replace(SMALL, overrides={"gamma": 0.5}, seeds=(1,), assets="generated")
+        run_grid(other, tmp_path, 1)
 
 
 def test_several_grids_keep_apart_and_take_turns(asked, tmp_path):

@@ -31,6 +31,15 @@ def test_a_half_written_line_is_dropped(tmp_path):
     with path.open("a") as file:
         file.write('{"suite": "mini", "ta')
     assert records.read(path) == [record()]
+    records.append(path, record(mode="video_hard"))  # takes its place
+    assert records.read(path) == [record(), record(mode="video_hard")]
+
+
+def test_of_two_folders_with_the_same_cell_the_older_is_named(tmp_path):
+    for folder, finished in (("one", "2026-01-01"), ("two", "2026-01-02")):
+        records.append(tmp_path / folder / records.FILE, record(finished=finished))
+    with pytest.warns(UserWarning, match=r"one.records.jsonl and .*two.records.jsonl both have"):
+        assert records.read(tmp_path) == [record(finished="2026-01-02")]
 
 
 @pytest.mark.parametrize("line", ["nonsense", "{}", '{"returns": [1.0], "colour": 3}'])

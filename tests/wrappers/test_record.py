@@ -6,9 +6,11 @@ import cv2
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.wrappers import RecordEpisodeStatistics
 
 import distraction_gym  # noqa: F401
 from distraction_gym.envs.mini.env import MiniEnv
+from distraction_gym.wrappers import AddForegroundMask
 from distraction_gym.wrappers import record as module
 from distraction_gym.wrappers.distraction import DistractionWrapper
 from distraction_gym.wrappers.record import RecordComparison, clean_spec
@@ -70,13 +72,24 @@ def test_an_environment_of_ones_own_shows_what_was_undistorted(tmp_path, pages):
     assert video.get(cv2.CAP_PROP_FPS) == MiniEnv.metadata["render_fps"]
 
 
-def test_the_clean_spec_drops_every_distraction():
-    wrapped = DistractionWrapper(MiniEnv("reach"), "clean")
+def test_the_clean_spec_has_no_distraction():
+    wrapped = DistractionWrapper(MiniEnv("reach"), "color_hard", assets="generated")
     assert clean_spec(gym.make(ID).spec).kwargs["mode"] == "clean"
     spec = copy.deepcopy(gym.spec(ID))
     spec.additional_wrappers = (DistractionWrapper.wrapper_spec(**wrapped._saved_kwargs),)
-    assert clean_spec(spec).additional_wrappers == ()
+    (inside,) = clean_spec(spec).additional_wrappers
+    assert inside.kwargs["mode"] == "clean"
     assert spec.kwargs["mode"] == "video_hard"  # the original stays
+    (own,) = spec.additional_wrappers
+    assert own.kwargs["mode"] == "color_hard"
+
+
+@pytest.mark.parametrize("outside", [AddForegroundMask, RecordEpisodeStatistics])
+def test_wrappers_around_an_environment_are_around_its_twin(outside, tmp_path, pages):
+    env = RecordComparison(outside(gym.make(ID)), str(tmp_path / "a.mp4"), size=36)
+    play(env, 2, 0)
+    env.close()
+    assert (pages[0]["clean"] != pages[0]["distracted"]).any() and len(pages) == 3
 
 
 def test_it_survives_its_spec(tmp_path):
