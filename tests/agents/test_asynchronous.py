@@ -140,6 +140,22 @@ def test_a_checkpoint_waits_for_the_end_of_an_update(tmp_path):
     assert all(p.isfinite().all() for p in kept.policy.parameters())
 
 
+@pytest.mark.filterwarnings("ignore:not saved with the model")
+def test_so_does_a_file(tmp_path):
+    model = small(SAC, asynchronous=True)
+    held = Held(model)
+
+    def save(model):
+        if model.num_timesteps == 15:
+            assert held.begun.wait(SECONDS)
+            threading.Timer(0.2, held.go_on.set).start()
+            model.save(tmp_path / "model")
+
+    model.learn(15, callback=Each(save))
+    kept = SAC.load(tmp_path / "model", device="cpu")
+    assert all(p.isfinite().all() for p in kept.policy.parameters())
+
+
 def test_what_diverges_beside_the_loop_is_told_by_it(tmp_path):
     class Broken(Bandit):
         def step(self, action):

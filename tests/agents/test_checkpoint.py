@@ -39,6 +39,7 @@ from distraction_gym.agents.common.checkpoint import (
     save_checkpoint,
 )
 from distraction_gym.agents.common.env_state import pickle_env
+from distraction_gym.agents.common.replay import FrameReplayBuffer
 from distraction_gym.agents.common.resumable import ResumableCheckpoint
 from distraction_gym.errors import CheckpointError
 
@@ -204,6 +205,57 @@ def test_a_run_goes_on_when_the_disk_is_full(tmp_path, monkeypatch):
     with pytest.warns(UserWarning, match="No space left on device.*there is none before it"):
         model = build().learn(40, ResumableCheckpoint(tmp_path, every=25))
     assert model.num_timesteps == 40 and not list(tmp_path.iterdir())
+
+
+def test_what_could_not_be_written_is_tried_again_in_its_turn(tmp_path, monkeypatch):
+    tried = []
+
+    def full(*args):
+        tried.append(1)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "write_replay", full)
+    with pytest.warns(UserWarning, match="No space left"):
+        build().learn(60, ResumableCheckpoint(tmp_path, every=20))
+    assert len(tried) == 3  # after 20 and 40 steps, and at the end
+
+
+@pytest.mark.parametrize("kind", [ReplayBuffer, FrameReplayBuffer])
+def test_buffers_of_other_sizes(kind, tmp_path):
+    """A full one fits its own size alone; what another one holds fits where there is room."""
+
+    def sized(buffer_size):
+        return build(buffer_size=buffer_size, replay_buffer_class=kind)
+
+    save_checkpoint(sized(40).learn(50), tmp_path / "full")
+    with pytest.raises(CheckpointError, match="holds 40 steps, full, the model's holds 200"):
+        load_checkpoint(sized(200), tmp_path / "full")
+    held = sized(200).learn(40)
+    save_checkpoint(held, tmp_path / "part")
+    with pytest.raises(CheckpointError, match="buffer_size"):
+        load_checkpoint(sized(30), tmp_path / "part")
+    filled = sized(40)
+    load_checkpoint(filled, tmp_path / "part")
+    assert np.array_equal(filled.replay_buffer.rewards, held.replay_buffer.rewards[:40])
+    filled.learn(10, reset_num_timesteps=False)
+    assert filled.replay_buffer.size() == 40
+
+
+def test_the_scale_of_returns_is_kept_where_the_environment_is_not(tmp_path):
+    def scaled():
+        model = build(env=Unpicklable)
+        model.set_env(VecNormalize(DummyVecEnv([Unpicklable]), norm_obs=False))
+        return model
+
+    model = scaled().learn(40)
+    with pytest.warns(UserWarning, match="starts a new episode"):
+        save_checkpoint(model, tmp_path)
+    again = scaled()
+    resume(again, tmp_path)
+    kept, known = (m.get_vec_normalize_env().ret_rms for m in (again, model))
+    assert (kept.mean, kept.var, kept.count) == (known.mean, known.var, known.count)
+    assert kept.var != 1
+    again.learn(20, reset_num_timesteps=False)
 
 
 class Signals(BaseCallback):

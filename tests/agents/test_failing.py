@@ -16,7 +16,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 from test_sd import Marked
 
 from distraction_gym.agents import SAC, SD
-from distraction_gym.agents.common.checkpoint import load_checkpoint
+from distraction_gym.agents.common.checkpoint import load_checkpoint, resume
 from distraction_gym.agents.common.resumable import ResumableCheckpoint
 
 STEPS, FAILS = 60, 26
@@ -58,7 +58,9 @@ def test_an_environment_that_fails_leaves_a_checkpoint_to_go_on_from(name, tmp_p
     again = build()
     load_checkpoint(again, tmp_path)
     assert again.replay_buffer.size() == model.replay_buffer.size() >= FAILS - 1
-    for one in (model, again):  # the very model goes on as well
+    resumed = build()
+    resume(resumed, tmp_path)  # with the environment that failed
+    for one in (model, again, resumed):  # the very model goes on as well
         assert one.num_timesteps == FAILS - 1
         one.learn(STEPS - one.num_timesteps, reset_num_timesteps=False)
         assert one.num_timesteps == STEPS

@@ -240,6 +240,17 @@ class TestPhases:
             seen = model.encode_inputs(frames)
         torch.testing.assert_close(seen, frames * model.choose(obs).mask)
 
+    def test_what_is_over_is_over_though_steps_are_counted_anew(self, asked, tmp_path):
+        model = small(TRMS, teach_steps=20)
+        model.learn(30)
+        model.save(tmp_path / "model")
+        again = TRMS.load(tmp_path / "model", env=model.get_env(), device="cpu")
+        drawn = asked()
+        for each in (model, again):
+            each.learn(5)
+            assert not each.teaching
+        assert asked() == drawn
+
     def test_teaching_may_end_by_itself(self):
         model = small(TRMS, teach_steps="auto")
         model.learn(15)

@@ -11,10 +11,10 @@ import pytest
 import torch
 from pictures import OWN, SMALL, Bandit, drift, random_batch, small
 
-from distraction_gym.agents import SAC, SVEA, TRMSSAC, MaDi
+from distraction_gym.agents import SAC, SGQN, SVEA, TRMSSAC, MaDi
 from distraction_gym.agents.common.allocator import keep_freed_memory
 from distraction_gym.agents.common.visual_ddpg import VisualDDPG
-from distraction_gym.errors import AssetsMissing
+from distraction_gym.errors import AssetsMissing, CheckpointError
 
 MASKS = {
     MaDi: lambda extras, obs: extras["masker"](obs),
@@ -125,3 +125,23 @@ print([faults() for _ in range(4)][-1], int(keep_freed_memory()), [faults() for 
         keep_freed_memory.cache_clear()
         assert keep_freed_memory() is False
         keep_freed_memory.cache_clear()
+
+
+def test_the_entropy_coefficient_follows_the_schedule_unless_it_has_a_rate_of_its_own():
+    for own, expected in ((None, 0.0), (1e-4, 1e-4)):
+        model = small(SAC, learning_rate=lambda left: 1e-3 * left, ent_coef_lr=own).learn(20)
+        assert model.critic.optimizer.param_groups[0]["lr"] == 0.0
+        assert model.ent_coef_optimizer.param_groups[0]["lr"] == expected
+
+
+def test_settings_given_to_load_count_and_not_the_files(tmp_path):
+    small(SGQN).learn(20).save(tmp_path / "sgqn")
+    model = SGQN.load(tmp_path / "sgqn", device="cpu", critic_weight_decay=0.5, ent_coef_beta1=0.7)
+    assert model.critic.optimizer.param_groups[0]["weight_decay"] == 0.5
+    assert model.ent_coef_optimizer.param_groups[0]["betas"][0] == 0.7
+    small(SAC, ent_coef=0.2).learn(20).save(tmp_path / "sac")
+    model = SAC.load(tmp_path / "sac", device="cpu", ent_coef=0.01)
+    assert model.ent_coef_tensor == 0.01
+    small(SAC).learn(20).save(tmp_path / "learned")
+    with pytest.raises(CheckpointError, match="does not fit the model"):
+        SAC.load(tmp_path / "learned", device="cpu", ent_coef=0.1)

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import pickle
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from distraction_gym import __version__
 from distraction_gym.agents.common import session
 from distraction_gym.agents.common.atomic import atomic_folder, remove_folder, sweep
 from distraction_gym.agents.common.env_state import pickle_env
-from distraction_gym.agents.common.model_files import read_parameters, write_model
+from distraction_gym.agents.common.model_files import between_updates, read_parameters, write_model
 from distraction_gym.agents.common.replay_files import read_replay, settle, write_replay
 from distraction_gym.errors import CheckpointError
 
@@ -60,7 +59,7 @@ def save_checkpoint(model: OffPolicyAlgorithm, folder: str | Path, keep: int = 2
         sweep(folder)
         number = int(older[-1].name.split("-")[0]) + 1 if older else 1
         target = folder / f"{number:04d}-step-{model.num_timesteps}"
-        with atomic_folder(target) as part, _between_updates(model):
+        with atomic_folder(target) as part, between_updates(model):
             _write(model, part)
     except OSError as error:
         stands = f"{older[-1]} still stands" if older else "there is none before it"
@@ -109,11 +108,6 @@ def resume(model: OffPolicyAlgorithm, path: str | Path) -> None:
         CheckpointError: as `load_checkpoint`.
     """
     _load(model, _found(Path(path).absolute()), with_env=True)
-
-
-def _between_updates(model: OffPolicyAlgorithm) -> AbstractContextManager[None]:
-    ask = getattr(model, "between_updates", None)  # of agents that may learn in a thread
-    return nullcontext() if ask is None else ask()
 
 
 def _checkpoints(folder: Path) -> list[Path]:

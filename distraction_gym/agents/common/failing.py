@@ -23,9 +23,9 @@ class FailureMixin(OffPolicyAlgorithm):
         try:
             collected = super().collect_rollouts(*args, **kwargs)
         except Exception:
+            self._last_obs = None  # first: a run resumed from the checkpoint begins anew as well
             if self.keep_last_good is not None:
                 self.keep_last_good()
-            self._last_obs = None
             raise
         if not collected.continue_training:
             self._last_obs = None

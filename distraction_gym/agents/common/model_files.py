@@ -60,11 +60,12 @@ class SafeSaveMixin:
             include: Settings to keep that are left out by default.
         """
         left_out = set(exclude or ()) - set(include or ())
-        if isinstance(path, (str, pathlib.Path)):
-            with atomic_file(_named(path)) as file:
-                write_model(self, file, left_out)  # type: ignore[arg-type]
-        else:
-            write_model(self, path, left_out)  # type: ignore[arg-type]
+        with between_updates(self):
+            if isinstance(path, (str, pathlib.Path)):
+                with atomic_file(_named(path)) as file:
+                    write_model(self, file, left_out)  # type: ignore[arg-type]
+            else:
+                write_model(self, path, left_out)  # type: ignore[arg-type]
 
     @classmethod
     def load(
@@ -137,6 +138,12 @@ class SafeSaveMixin:
             raise
         except (AssertionError, LookupError, RuntimeError, TypeError, ValueError) as error:
             raise CheckpointError(f"{path} does not fit {cls.__name__}: {error}") from error
+
+
+def between_updates(model: Any) -> contextlib.AbstractContextManager[None]:
+    """Return a context in which a model makes no update, even one that learns in a thread."""
+    ask = getattr(model, "between_updates", None)
+    return contextlib.nullcontext() if ask is None else ask()
 
 
 def write_model(model: BaseAlgorithm, file: Any, exclude: Iterable[str] = ()) -> None:
@@ -242,25 +249,30 @@ def _put(model: BaseAlgorithm, tensors: dict[str, Any], path: Source) -> None:
     variables = tensors.pop("pytorch_variables", {})
     parts = (recursive_getattr(model, name) for name in tensors)
     optimizers = [part for part in parts if isinstance(part, torch.optim.Optimizer)]
-    rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
+    options = [_options(optimizer) for optimizer in optimizers]
     try:
         model.set_parameters(tensors, exact_match=True, device=model.device)
-    except (RuntimeError, ValueError) as error:
+    except (AttributeError, RuntimeError, ValueError) as error:
         raise CheckpointError(f"{path} does not fit the model: {error}") from error
-    for optimizer, own in zip(optimizers, rates, strict=True):
+    for optimizer, own in zip(optimizers, options, strict=True):
         _settle(optimizer, own)
     for name, value in variables.items():
         recursive_setattr(model, f"{name}.data", value.to(model.device))
 
 
-def _settle(optimizer: torch.optim.Optimizer, rates: list[float]) -> None:
-    """Fit a state that was read to the model: its learning rates, its weights' memory layout.
+def _options(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
+    groups = optimizer.param_groups
+    return [{name: group[name] for name in group if name != "params"} for group in groups]
 
-    Rates are settings, and those of the model count, not those of the file. Fused kernels walk
-    weights and moments side by side in memory, so both must lie alike.
+
+def _settle(optimizer: torch.optim.Optimizer, options: list[dict[str, Any]]) -> None:
+    """Fit a state that was read to the model: its options, its weights' memory layout.
+
+    Learning rates and the like are settings, and those of the model count, not those of the file.
+    Fused kernels walk weights and moments side by side in memory, so both must lie alike.
     """
-    for group, rate in zip(optimizer.param_groups, rates, strict=True):
-        group["lr"] = rate
+    for group, own in zip(optimizer.param_groups, options, strict=True):
+        group.update(own)
     for weight, state in optimizer.state.items():
         for name, value in state.items():
             if value.shape == weight.shape:

@@ -57,7 +57,12 @@ def read_replay(buffer: ReplayBuffer, folder: Path) -> None:
     state = read_array(stored["state"])
     buffer.pos, buffer.full = int(state[0]), bool(state[1])
     for name, array in _targets(buffer).items():
-        fill(array, read_array(stored[name]), name)
+        values = read_array(stored[name])
+        fill(array, values, name)
+        if buffer.full and len(values) != len(array):
+            raise unlike(f"{len(values)} steps, full", f"holds {len(array)}")
+    if buffer.pos == buffer.buffer_size:  # what was a part of a larger one fills this one
+        buffer.pos, buffer.full = 0, True
     if isinstance(buffer, FrameReplayBuffer):
         buffer.count = int(state[2])
         if "last_next" in stored:

@@ -42,12 +42,12 @@ class ResumableCheckpoint(BaseCallback):
         self.folder, self.every, self.keep = Path(folder), every, keep
         self.stopped = False
         self._asked: int | None = None  # the signal's number
-        self._saved_at = 0
+        self._saved_at = self._tried_at = 0
         self._before: dict[int, Any] = {}
 
     def _on_training_start(self) -> None:
         self._let_go()  # of what a `learn` that an error ended has left
-        self._saved_at = self.model.num_timesteps
+        self._saved_at = self._tried_at = self.model.num_timesteps
         self.stopped, self._asked = False, None
         if hasattr(self.model, "keep_last_good"):
             self.model.keep_last_good = self._save
@@ -80,7 +80,7 @@ class ResumableCheckpoint(BaseCallback):
 
     def _on_rollout_start(self) -> None:
         # Here every step is stored and every update done; `_on_step` comes in the middle of one.
-        due = self.model.num_timesteps // self.every > self._saved_at // self.every
+        due = self.model.num_timesteps // self.every > self._tried_at // self.every
         if self._asked is not None:
             self._stop()
         elif due:
@@ -109,6 +109,7 @@ class ResumableCheckpoint(BaseCallback):
     def _save(self) -> Path | None:
         model = self.model
         assert isinstance(model, OffPolicyAlgorithm)
+        self._tried_at = model.num_timesteps  # where it fails, the next one is due in its turn
         try:
             path = save_checkpoint(model, self.folder, self.keep)
         except CheckpointError as error:

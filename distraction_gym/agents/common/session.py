@@ -27,6 +27,7 @@ def write(model: OffPolicyAlgorithm, path: Path) -> None:
         "episodes": [to_plain(info) for info in model.ep_info_buffer or ()],
         "successes": [bool(flag) for flag in model.ep_success_buffer or ()],
         "random": _random_states(model),
+        "returns": _scale_of_returns(model),
     }
     buffer = io.BytesIO()
     torch.save(state, buffer)
@@ -43,6 +44,9 @@ def read(model: OffPolicyAlgorithm, path: Path, mid_episode: bool) -> None:
     model.ep_info_buffer = deque(map(from_plain, state["episodes"]), maxlen=window)
     model.ep_success_buffer = deque(state["successes"], maxlen=window)
     _restore_random_states(model, state["random"])
+    scale = _returns_of(model)
+    if scale is not None and state.get("returns"):
+        scale.mean, scale.var, scale.count = (np.float64(value) for value in state["returns"])
 
 
 def restart_env(model: OffPolicyAlgorithm, step: int) -> None:
@@ -61,6 +65,16 @@ def _counters(model: OffPolicyAlgorithm) -> dict[str, bool | int | float]:
         and name not in _NOT_COUNTERS
         and isinstance(value, (bool, int, float, np.number))
     }
+
+
+def _returns_of(model: OffPolicyAlgorithm) -> Any:
+    """Return the running statistics by which `VecNormalize` scales rewards, or None."""
+    return getattr(model.get_vec_normalize_env(), "ret_rms", None)
+
+
+def _scale_of_returns(model: OffPolicyAlgorithm) -> list[float]:
+    scale = _returns_of(model)
+    return [] if scale is None else [float(scale.mean), float(scale.var), float(scale.count)]
 
 
 def _array_names(model: OffPolicyAlgorithm) -> tuple[str, ...]:

@@ -217,7 +217,7 @@ class VisualSAC(
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
         """Make `gradient_steps` updates, and once the ones to catch up with the random steps."""
         self.policy.set_training_mode(True)
-        self._update_learning_rate([self.actor.optimizer, self.critic.optimizer])
+        self._update_learning_rate(self._scheduled())
         if self._n_updates == 0 and self._learner is None:
             gradient_steps += self.missed_updates
         for _ in range(gradient_steps):
@@ -234,6 +234,13 @@ class VisualSAC(
         for name, values in self._notes.items():
             self.logger.record(f"train/{name}", torch.stack(values).mean().item())
         self._notes.clear()
+
+    def _scheduled(self) -> list[torch.optim.Optimizer]:
+        """Return the optimizers whose rate is `learning_rate`, perhaps a schedule."""
+        found = [self.actor.optimizer, self.critic.optimizer]
+        if self.ent_coef_optimizer is not None and self.ent_coef_lr is None:
+            found.append(self.ent_coef_optimizer)
+        return found
 
     @property
     def missed_updates(self) -> int:
@@ -350,6 +357,7 @@ class VisualSAC(
 
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
         modules, tensors = super()._get_torch_save_params()
+        tensors = [name for name in tensors if name != "ent_coef_tensor"]  # a setting
         if len(self.extras):
             modules = [*modules, "extras"]
         if self.extra_optimizer is not None:
@@ -357,5 +365,5 @@ class VisualSAC(
         return modules, tensors
 
     def _excluded_save_params(self) -> list[str]:
-        own = ["extras", "extra_optimizer", "_notes", "_learner", "train"]
+        own = ["extras", "extra_optimizer", "ent_coef_tensor", "_notes", "_learner", "train"]
         return [*super()._excluded_save_params(), *own]

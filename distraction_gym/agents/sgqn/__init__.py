@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from gymnasium import spaces
 from torch import Tensor, nn
 
 from distraction_gym.agents.common.auxiliary import AuxiliaryLosses
@@ -63,7 +64,7 @@ class SGQN(StrongAugmentation, AuxiliaryLosses):
     def extra_modules(self) -> dict[str, nn.Module]:
         """Return the decoder."""
         latent = self.policy.projection_dim
-        actions, *_ = self.action_space.shape or ()
+        actions = spaces.flatdim(self.action_space)
         shape = self.observation_space.shape or ()
         return {"decoder": SaliencyDecoder(latent, actions, shape, self.decoder_filters)}
 

@@ -98,9 +98,9 @@ class TeacherAndStudent(KnowsLearning):
     @property
     def teaching(self) -> bool:
         """Whether masks still come from the segmenter."""
-        if self.teach_steps == "auto":
-            return not bool(self._clock().done)
-        return self.num_timesteps <= int(self.teach_steps)
+        if self.teach_steps != "auto" and self.num_timesteps > int(self.teach_steps):
+            return False
+        return not bool(self._clock().done)
 
     # Masks.
 
@@ -225,9 +225,11 @@ class TeacherAndStudent(KnowsLearning):
     def _setup_learn(self, *args: Any, **kwargs: Any) -> Any:
         """Meet a segmenter that does not work here now, not after the random steps."""
         _, height, width = self._shape()
-        if self.teaching:
+        if self.teaching:  # else it is over for good, though `learn` may count from 0 again
             self.teacher.masks(np.zeros((1, height, width, 3), np.uint8))
             self._check_order()
+        else:
+            self._clock().done.fill_(True)
         if isinstance(self.replay_buffer, SegmentedReplayBuffer):
             self.replay_buffer.segment = self._masks_to_keep
         return super()._setup_learn(*args, **kwargs)
