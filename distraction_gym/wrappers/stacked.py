@@ -96,7 +96,7 @@ def _single(space: gym.Space) -> gym.Space:
     shape = space.shape
     if len(shape) == 4:
         single = shape[1:]
-    elif len(shape) == 3 and shape[0] > 3 and shape[0] % 3 == 0 and shape[-1] not in (1, 3):
+    elif len(shape) == 3 and 3 < shape[0] <= shape[-1] and shape[0] % 3 == 0:
         single = (3, *shape[1:])
     else:
         return space

@@ -145,3 +145,9 @@ def test_settings_given_to_load_count_and_not_the_files(tmp_path):
     small(SAC).learn(20).save(tmp_path / "learned")
     with pytest.raises(CheckpointError, match="does not fit the model"):
         SAC.load(tmp_path / "learned", device="cpu", ent_coef=0.1)
+
+
+@pytest.mark.parametrize("cls", [SAC, VisualDDPG])
+def test_state_dependent_exploration_is_refused(cls):
+    with pytest.raises(ValueError, match="use_sde=True"):
+        small(cls, use_sde=True)

@@ -13,6 +13,7 @@ from distraction_gym.errors import UnknownName, UnsupportedEnvironment
 from distraction_gym.segmentation import Segmenter, make_segmenter
 from distraction_gym.segmentation.base import fill
 from distraction_gym.wrappers import AddForegroundMask, DistractionWrapper, MaskObservation
+from distraction_gym.wrappers.stacked import PictureStack
 
 ACTION = np.zeros(1)
 
@@ -264,3 +265,8 @@ def test_distractions_may_come_before_or_after():
     counted.reset(seed=0)
     seen = [counted.step(ACTION)[-1]["mask"].all() for _ in range(3)]
     assert seen == [False, True, True]  # times 1, 2 and 3 differ from black by so much
+
+
+def test_colours_stacked_behind_each_other_are_not_taken_for_rows():
+    with pytest.raises(UnsupportedEnvironment, match="Expected one picture"):
+        PictureStack(gym.spaces.Box(0, 255, (36, 36, 9), np.uint8))

@@ -16,8 +16,8 @@ from stable_baselines3.common.vec_env import VecNormalize
 from distraction_gym.errors import UnsupportedEnvironment
 
 _USE_STOCK = (
-    "Type:  replay_buffer_class=ReplayBuffer  (from stable_baselines3.common.buffers), "
-    "which stores whole observations."
+    "Type:  replay_buffer_class=ReplayBuffer  (from stable_baselines3.common.buffers; with n_steps "
+    "above 1 NStepReplayBuffer), which stores whole observations."
 )
 
 

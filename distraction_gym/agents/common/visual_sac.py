@@ -86,6 +86,7 @@ class VisualSAC(
 
     Raises:
         UnsupportedEnvironment: if the observations are no such pictures.
+        ValueError: for `use_sde`.
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"CnnPolicy": VisualSACPolicy}
@@ -118,6 +119,8 @@ class VisualSAC(
         _init_setup_model: bool = True,
         **kwargs: Any,
     ) -> None:
+        if kwargs.get("use_sde"):
+            raise ValueError("use_sde=True: the actor here has noise of its own. Leave it out")
         self.encoder_tau = encoder_tau
         self.ent_coef_lr = ent_coef_lr
         self.ent_coef_beta1 = ent_coef_beta1
