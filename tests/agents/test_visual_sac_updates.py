@@ -11,7 +11,7 @@ import pytest
 import torch
 from pictures import OWN, SMALL, Bandit, drift, random_batch, small
 
-from distraction_gym.agents import SAC, SGQN, SVEA, TRMSSAC, MaDi
+from distraction_gym.agents import SAC, SGQN, SVEA, TRMSSAC, DrQv2, MaDi
 from distraction_gym.agents.common.allocator import keep_freed_memory
 from distraction_gym.agents.common.visual_ddpg import VisualDDPG
 from distraction_gym.errors import AssetsMissing, CheckpointError
@@ -147,7 +147,7 @@ def test_settings_given_to_load_count_and_not_the_files(tmp_path):
         SAC.load(tmp_path / "learned", device="cpu", ent_coef=0.1)
 
 
-@pytest.mark.parametrize("cls", [SAC, VisualDDPG])
+@pytest.mark.parametrize("cls", [SAC, DrQv2])
 def test_state_dependent_exploration_is_refused(cls):
     with pytest.raises(ValueError, match="use_sde=True"):
         small(cls, use_sde=True)
