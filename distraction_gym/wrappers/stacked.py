@@ -89,6 +89,11 @@ class FrameMemory:
         return np.stack([known[content] for content in contents])
 
 
+def _channels_last(shape: tuple[int, ...]) -> bool:
+    """Return whether the last axis is so short that it can be no picture's width."""
+    return shape[-1] in (1, 3) or 2 * shape[-1] <= min(shape[:2])
+
+
 def _single(space: gym.Space) -> gym.Space:
     """Return the space of one picture of a stack; any other space as it is."""
     if not isinstance(space, gym.spaces.Box):
@@ -96,7 +101,7 @@ def _single(space: gym.Space) -> gym.Space:
     shape = space.shape
     if len(shape) == 4:
         single = shape[1:]
-    elif len(shape) == 3 and 3 < shape[0] <= shape[-1] and shape[0] % 3 == 0:
+    elif len(shape) == 3 and shape[0] > 3 and shape[0] % 3 == 0 and not _channels_last(shape):
         single = (3, *shape[1:])
     else:
         return space

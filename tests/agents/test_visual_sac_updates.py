@@ -139,6 +139,8 @@ def test_settings_given_to_load_count_and_not_the_files(tmp_path):
     model = SGQN.load(tmp_path / "sgqn", device="cpu", critic_weight_decay=0.5, ent_coef_beta1=0.7)
     assert model.critic.optimizer.param_groups[0]["weight_decay"] == 0.5
     assert model.ent_coef_optimizer.param_groups[0]["betas"][0] == 0.7
+    small(DrQv2).learn(20).save(tmp_path / "drqv2")
+    assert DrQv2.load(tmp_path / "drqv2", device="cpu", gamma=0.5).replay_buffer.gamma == 0.5
     small(SAC, ent_coef=0.2).learn(20).save(tmp_path / "sac")
     model = SAC.load(tmp_path / "sac", device="cpu", ent_coef=0.01)
     assert model.ent_coef_tensor == 0.01

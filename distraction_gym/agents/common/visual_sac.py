@@ -336,6 +336,8 @@ class VisualSAC(
 
     def _setup_model(self) -> None:
         self._check_pictures()
+        if "n_steps" in self.replay_buffer_kwargs:  # `load` may have been given another gamma
+            self.replay_buffer_kwargs = {**self.replay_buffer_kwargs, "gamma": self.gamma}
         super()._setup_model()
         if self.log_ent_coef is not None:
             rate = self.lr_schedule(1) if self.ent_coef_lr is None else self.ent_coef_lr
