@@ -122,26 +122,15 @@ def test_it_acts_with_the_weights_of_the_last_finished_update():
     assert acted["updates"] >= 3
 
 
-@pytest.mark.filterwarnings("ignore:not saved with the model")  # what holds the update
-def test_a_checkpoint_waits_for_the_end_of_an_update(tmp_path):
-    model = small(SAC, asynchronous=True)
-    held = Held(model)
-
-    def save(model):
-        if model.num_timesteps == 15:
-            assert held.begun.wait(SECONDS)
-            threading.Timer(0.2, held.go_on.set).start()
-            save_checkpoint(model, tmp_path)
-
-    model.learn(15, callback=Each(save))
+def restored(path):
     kept = small(SAC)
-    load_checkpoint(kept, tmp_path)
-    assert kept._n_updates >= 1
-    assert all(p.isfinite().all() for p in kept.policy.parameters())
+    load_checkpoint(kept, path)
+    return kept
 
 
-@pytest.mark.filterwarnings("ignore:not saved with the model")
-def test_so_does_a_file(tmp_path):
+@pytest.mark.filterwarnings("ignore:not saved with the model")  # what holds the update
+@pytest.mark.parametrize(("write", "read"), [(save_checkpoint, restored), (SAC.save, SAC.load)])
+def test_what_is_written_waits_for_the_end_of_an_update(write, read, tmp_path):
     model = small(SAC, asynchronous=True)
     held = Held(model)
 
@@ -149,10 +138,11 @@ def test_so_does_a_file(tmp_path):
         if model.num_timesteps == 15:
             assert held.begun.wait(SECONDS)
             threading.Timer(0.2, held.go_on.set).start()
-            model.save(tmp_path / "model")
+            write(model, tmp_path / "kept")
 
     model.learn(15, callback=Each(save))
-    kept = SAC.load(tmp_path / "model", device="cpu")
+    kept = read(tmp_path / "kept")
+    assert kept._n_updates >= 1
     assert all(p.isfinite().all() for p in kept.policy.parameters())
 
 
