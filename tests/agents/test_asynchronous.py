@@ -171,15 +171,21 @@ def test_another_failure_beside_the_loop_ends_it_too():
 
 
 def test_a_failure_after_the_last_step_is_told_too():
-    model, over = small(SAC, asynchronous=True), threading.Event()
+    model, begun, over = small(SAC, asynchronous=True), threading.Event(), threading.Event()
 
     def fail(batch):
+        begun.set()
         assert over.wait(SECONDS)
         raise ZeroDivisionError("in the last update")
 
+    def end(model):
+        if model.num_timesteps == 12:
+            assert begun.wait(SECONDS)
+            over.set()
+
     model._update = fail
     with pytest.raises(ZeroDivisionError, match="in the last update"):
-        model.learn(12, callback=Each(lambda model: model.num_timesteps < 12 or over.set()))
+        model.learn(12, callback=Each(end))
     assert not learners()
 
 
