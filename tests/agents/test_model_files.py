@@ -242,3 +242,9 @@ def test_other_values_are_not_plain(value):
 def test_an_unknown_kind_is_refused():
     with pytest.raises(CheckpointError, match="unknown kind"):
         from_plain({"__kind__": "code", "source": "1"})
+
+
+def test_optimizers_without_moments_come_back_too(tmp_path):
+    sgd = {"net_arch": [16], "optimizer_class": torch.optim.SGD}
+    build(policy_kwargs=sgd).learn(30).save(tmp_path / "model")
+    assert SafeSAC.load(tmp_path / "model", policy_kwargs=sgd).num_timesteps == 30

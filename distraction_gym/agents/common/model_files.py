@@ -275,7 +275,8 @@ def _settle(optimizer: torch.optim.Optimizer, options: list[dict[str, Any]]) -> 
         group.update(own)
     for weight, state in optimizer.state.items():
         for name, value in state.items():
-            if value.shape == weight.shape:
+            like = isinstance(value, torch.Tensor) and value.shape == weight.shape
+            if like and name != "step":  # which stays on the CPU
                 state[name] = torch.empty_like(weight).copy_(value)
 
 
