@@ -115,13 +115,10 @@ class DistractionWrapper(gym.Wrapper, gym.utils.RecordConstructorArgs):
         self.pipeline.attach(self._find_scene())
 
     def _disturb(self, obs: Any, first: bool = False) -> Any:
-        # Arrays of our own: an environment may draw into the same one again, and whoever gets the
-        # observation may write into it.
-        frame = np.array(self.picture_format.frame(obs))
+        frame = self.picture_format.frame(obs)
         disturb = self.pipeline.begin if first else self.pipeline.disturb
         self.undistorted, self._frame = disturb(frame)
-        shown = self._frame if self._frame is frame else self._frame.copy()
-        return self.picture_format.replace(obs, frame, shown)
+        return self.picture_format.replace(obs, frame, self._frame)
 
     def _find_scene(self) -> Scene:
         if self._foreground != "auto":

@@ -53,16 +53,6 @@ def test_frames_are_disturbed_before_they_are_stacked(footage):
     assert obs[::3, 0, 0].tolist() == [1, 2, 3]
 
 
-@pytest.mark.parametrize("mode", ["clean", "video_hard"])
-def test_who_writes_into_an_observation_changes_that_alone(mode):
-    env = DistractionWrapper(Counting(), mode, foreground=keep_upper_half, assets="generated")
-    obs, _ = env.reset(seed=0)
-    kept = env.render().copy(), env.undistorted.copy()
-    obs[:] = 77
-    np.testing.assert_array_equal(env.render(), kept[0])
-    np.testing.assert_array_equal(env.undistorted, kept[1])
-
-
 def test_channels_first_pictures_stay_so(footage):
     env = wrap(Counting(channels_first=True))
     obs, _ = env.reset(seed=0)
