@@ -16,9 +16,11 @@ from distraction_gym.agents.common.failing import FailureMixin
 
 Arrays = dict[str, npt.NDArray[Any]]
 NOT_HERE = frozenset(
-    {"action_noise", "gradient_steps", "n_steps", "replay_buffer_class", "train_freq"}
+    (
+        *("action_noise", "gradient_steps", "n_steps", "replay_buffer_class", "train_freq"),
+        *("sde_sample_freq", "use_sde", "use_sde_at_warmup"),
+    )
 )
-NOT_HERE |= {"sde_sample_freq", "use_sde", "use_sde_at_warmup"}
 """Settings of Stable-Baselines3's off-policy algorithms that mean nothing to a world model."""
 
 
